@@ -1,0 +1,2 @@
+//! The elbo program.
+fn main() {}
