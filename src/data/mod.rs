@@ -1,0 +1,12 @@
+//! F7: data sets as bytes: what is shipped, what users bring, and how it is split. Uses [`crate::values`] only.
+
+mod assets;
+mod dataset;
+mod folder;
+pub mod idx;
+mod names;
+mod pack;
+
+pub use dataset::{Dataset, Options, Split};
+pub use names::{load, names};
+pub use pack::pack;
