@@ -1,0 +1,105 @@
+//! The settings of the models: one variant of [`Model`] a paper.
+
+use super::Schedule;
+use super::settings::{all_at_least, at_least_one};
+use crate::values::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Which model is trained: `[model]`, told apart by `kind`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Model {
+    /// Auto-Encoding Variational Bayes, Kingma & Welling 2013; β-VAE (Higgins et al. 2017) with `beta > 1`.
+    Vae(Vae),
+}
+
+impl Model {
+    /// What `model.kind` may be.
+    pub const KINDS: &[&str] = &["vae"];
+
+    pub(super) fn validate(&self) -> Result<()> {
+        match self {
+            Self::Vae(vae) => vae.validate(),
+        }
+    }
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self::Vae(Vae::default())
+    }
+}
+
+/// A fully connected VAE.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vae {
+    /// Units of the encoder's hidden layers, outermost first; the decoder mirrors them; none: a linear model.
+    pub hidden: Vec<usize>,
+    /// Dimensions of the latent space.
+    pub latent: usize,
+    /// What follows each hidden layer.
+    pub activation: Activation,
+    /// p(x | z).
+    pub likelihood: Likelihood,
+    /// The fixed variance of the observations, in squared pixel units; read by the Gaussian likelihood only.
+    pub variance: f64,
+    /// S, the number of Monte-Carlo samples of z an image and a step.
+    pub samples: usize,
+    /// The weight of the KL term.
+    pub beta: Schedule,
+}
+
+impl Default for Vae {
+    fn default() -> Self {
+        Self {
+            hidden: vec![400],
+            latent: 20,
+            activation: Activation::Relu,
+            likelihood: Likelihood::Bernoulli,
+            variance: 1.0,
+            samples: 1,
+            beta: Schedule::Constant(1.0),
+        }
+    }
+}
+
+impl Vae {
+    fn validate(&self) -> Result<()> {
+        if self.hidden.contains(&0) {
+            return Err(Error::usage(format!("model.hidden has a layer of 0 units: {:?}", self.hidden)));
+        }
+        at_least_one("model.latent", self.latent as u64)?;
+        at_least_one("model.samples", self.samples as u64)?;
+        if !(self.variance.is_finite() && self.variance > 0.0) {
+            return Err(Error::usage(format!("model.variance must be finite and above 0, not {}", self.variance)));
+        }
+        all_at_least("model.beta", &self.beta, 0.0)
+    }
+}
+
+/// The function after a hidden layer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
+    /// tanh x.
+    Tanh,
+    /// ln(1 + eˣ).
+    Softplus,
+    /// x.
+    Linear,
+}
+
+/// The distribution of a pixel given z.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Likelihood {
+    /// A bit; of grey pixels, the cross-entropy with the grey level as probability.
+    Bernoulli,
+    /// A normal distribution of fixed variance.
+    Gaussian,
+}

@@ -1,0 +1,104 @@
+//! Recipes: complete settings under a name, in `assets/recipes/NAME.toml`.
+
+use super::check::nearest;
+use crate::values::{Error, Result};
+use toml::Table;
+
+/// Every recipe, as (name, TOML text).
+pub const RECIPES: &[(&str, &str)] = &[("vae", include_str!("../../assets/recipes/vae.toml"))];
+
+/// The names of the recipes.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    RECIPES.iter().map(|&(name, _)| name)
+}
+
+/// A recipe's first line, which is a comment, as its summary.
+pub fn summary(text: &str) -> &str {
+    text.lines().next().unwrap_or_default().trim_start_matches('#').trim()
+}
+
+/// The settings of a recipe by name, or of a TOML file by path (with a `/`, or ending in `.toml`): what a run has left
+/// in `config.toml` is a recipe too.
+pub fn load(name: &str) -> Result<Table> {
+    if let Some(&(_, text)) = RECIPES.iter().find(|(n, _)| *n == name) {
+        return parse(name, text);
+    }
+    if name.contains(['/', std::path::MAIN_SEPARATOR]) || name.ends_with(".toml") {
+        let text =
+            std::fs::read_to_string(name).map_err(|e| Error::usage(format!("cannot read recipe {name}: {e}")))?;
+        return parse(name, &text);
+    }
+    let guess = nearest(name, names()).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+    let all: Vec<&str> = names().collect();
+    Err(Error::usage(format!("no recipe `{name}`{guess}; give the path of a .toml file or one of: {}", all.join(", "))))
+}
+
+fn parse(origin: &str, text: &str) -> Result<Table> {
+    text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        Error::usage(format!("{origin}, line {line}: {}", e.message().trim().replace('\n', " ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::settings;
+    use super::super::{Config, resolve};
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_table_and_the_folder_hold_the_same_recipes() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/recipes");
+        let files: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|f| f.unwrap().file_name().into_string().unwrap())
+            .filter(|f| f.ends_with(".toml"))
+            .collect();
+        let listed: BTreeSet<String> = names().map(|n| format!("{n}.toml")).collect();
+        assert_eq!(files, listed);
+        assert_eq!(listed.len(), RECIPES.len(), "a name is listed twice");
+    }
+
+    #[test]
+    fn each_recipe_writes_out_every_setting_and_begins_with_its_summary() {
+        for &(name, text) in RECIPES {
+            let table = load(name).unwrap();
+            let config = resolve(&table).unwrap();
+            assert_eq!(config.recipe, name);
+            let keys = |t: &Table| settings(t).map(|(k, _)| k).collect::<Vec<_>>();
+            assert_eq!(keys(&table), keys(&config.to_table()), "{name}: every setting, in the order of its type");
+            assert!(text.starts_with("# ") && summary(text).len() > 20, "{name} has no summary");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_recipe_vae() {
+        assert_eq!(resolve(&load("vae").unwrap()).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_run_is_its_own_recipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let mut config = Config::default();
+        config.train.batch = 7;
+        std::fs::write(&path, config.to_toml()).unwrap();
+        assert_eq!(resolve(&load(path.to_str().unwrap()).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn an_unknown_recipe_and_a_broken_file_are_refused_in_one_sentence() {
+        let refusal = |name: &str| load(name).unwrap_err().to_string();
+        assert_eq!(
+            refusal("vea"),
+            "no recipe `vea` (did you mean `vae`?); give the path of a .toml file or one of: vae"
+        );
+        assert_eq!(refusal("diffusion"), "no recipe `diffusion`; give the path of a .toml file or one of: vae");
+        assert!(refusal("no/such.toml").starts_with("cannot read recipe no/such.toml: "));
+        let e = parse("a.toml", "[model]\nlatent = 3\nlatent = 4\n").unwrap_err().to_string();
+        assert_eq!(e, "a.toml, line 3: duplicate key");
+        let e = parse("a.toml", "[model\n").unwrap_err().to_string();
+        assert!(e.starts_with("a.toml, line 1: ") && !e.contains('\n'), "{e}");
+    }
+}

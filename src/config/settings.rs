@@ -1,0 +1,265 @@
+//! [`Config`]: everything that decides a run.
+
+use super::{Model, Optimizer, Schedule};
+use crate::values::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use toml::{Table, Value};
+
+/// Everything that decides a run. The defaults are the recipe `vae`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The recipe that it began as.
+    pub recipe: String,
+    /// `[model]`.
+    pub model: Model,
+    /// `[data]`.
+    pub data: Data,
+    /// `[optimizer]`.
+    pub optimizer: Optimizer,
+    /// `[train]`.
+    pub train: Train,
+    /// `[checkpoint]`.
+    pub checkpoint: Checkpoint,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            recipe: "vae".into(),
+            model: Model::default(),
+            data: Data::default(),
+            optimizer: Optimizer::default(),
+            train: Train::default(),
+            checkpoint: Checkpoint::default(),
+        }
+    }
+}
+
+/// `[data]`: what is learned.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// The name of a known data set, or a folder.
+    pub name: String,
+    /// How grey pixels become bits.
+    pub binarise: Binarise,
+    /// Images held out of the training set (after `limit`); 0: none.
+    pub validation: usize,
+    /// Use this many training images only; 0: all.
+    pub limit: usize,
+    /// Keep the whole set on the device; false: stream batches from the host.
+    pub resident: bool,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { name: "mnist".into(), binarise: Binarise::Dynamic, validation: 0, limit: 0, resident: true }
+    }
+}
+
+/// How grey pixels become bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Binarise {
+    /// Bits drawn anew, with the grey level as probability, each time that an image is used.
+    Dynamic,
+    /// Bits drawn once, before training.
+    Static,
+    /// Grey levels in [0, 1], as they are.
+    None,
+}
+
+/// `[train]`: how long, in what portions.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Train {
+    /// Passes over the training set; not read where `steps` is above 0.
+    pub epochs: u64,
+    /// Optimizer steps; 0: as many as the epochs take.
+    pub steps: u64,
+    /// Images a step.
+    pub batch: usize,
+    /// The seed of every random number in the run.
+    pub seed: u64,
+    /// Steps between two lines of metrics.
+    pub log_every: u64,
+}
+
+impl Default for Train {
+    fn default() -> Self {
+        Self { epochs: 10, steps: 0, batch: 128, seed: 1, log_every: 50 }
+    }
+}
+
+/// `[checkpoint]`: what is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Steps between two checkpoints; 0: one at the end only.
+    pub every: u64,
+    /// The element type of the saved weights.
+    pub dtype: Precision,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Self { every: 0, dtype: Precision::F32 }
+    }
+}
+
+/// The element type of saved weights.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// IEEE binary32, exact.
+    F32,
+    /// IEEE binary16, rounded.
+    F16,
+}
+
+impl Config {
+    /// Refuses, by key, what the types allow and no run can use.
+    pub fn validate(&self) -> Result<()> {
+        self.model.validate()?;
+        let Data { name, validation, limit, .. } = &self.data;
+        if name.is_empty() {
+            return Err(Error::usage("data.name is empty: give the name of a data set or a folder"));
+        }
+        if *limit > 0 && validation >= limit {
+            return Err(Error::usage(format!(
+                "data.validation holds out {validation} of the {limit} images of data.limit, which leaves none to train on"
+            )));
+        }
+        self.optimizer.validate()?;
+        let t = &self.train;
+        if t.epochs == 0 && t.steps == 0 {
+            return Err(Error::usage("train.epochs and train.steps are both 0: there is nothing to train"));
+        }
+        // The step is one 32-bit word of every random number's counter.
+        if t.steps > u64::from(u32::MAX) {
+            return Err(Error::usage(format!("train.steps must be at most {}, not {}", u32::MAX, t.steps)));
+        }
+        // TOML has no larger integer, and a run must be able to write its own recipe.
+        if t.seed > i64::MAX as u64 {
+            return Err(Error::usage(format!("train.seed must be at most {}, not {}", i64::MAX, t.seed)));
+        }
+        at_least_one("train.batch", t.batch as u64)?;
+        at_least_one("train.log_every", t.log_every)
+    }
+
+    /// The settings as a table, in the order of the declarations.
+    ///
+    /// # Panics
+    /// If an integer is above `i64::MAX`, which [`Config::validate`] and TOML itself refuse.
+    pub(super) fn to_table(&self) -> Table {
+        Table::try_from(self).expect("settings are strings, booleans, lists and numbers within TOML's range")
+    }
+
+    /// The settings as TOML, one line each, which [`resolve`](super::resolve) reads back to the same settings.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        let mut line = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("a String takes every write");
+        for (group, value) in &self.to_table() {
+            match value {
+                Value::Table(settings) => {
+                    line(format_args!("\n[{group}]"));
+                    settings.iter().for_each(|(key, value)| line(format_args!("{key} = {value}")));
+                }
+                value => line(format_args!("{group} = {value}")),
+            }
+        }
+        text
+    }
+}
+
+/// Refuses 0.
+pub(super) fn at_least_one(key: &str, value: u64) -> Result<()> {
+    if value > 0 { Ok(()) } else { Err(Error::usage(format!("{key} must be at least 1, not 0"))) }
+}
+
+/// Refuses a schedule that is malformed or falls below `least` at any step.
+pub(super) fn all_at_least(key: &str, schedule: &Schedule, least: f64) -> Result<()> {
+    if let Some(fault) = schedule.fault() {
+        return Err(Error::usage(format!("{key}: {fault}")));
+    }
+    let (lo, _) = schedule.range();
+    if lo >= least {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{key} must be at least {least} at every step, not {lo}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Vae, resolve};
+    use super::*;
+
+    #[test]
+    fn written_settings_are_read_back_the_same() {
+        let ramp = Schedule::Linear { from: 0.0, to: 4.0, steps: 1000, start: 10 };
+        let mut c =
+            Config { model: Model::Vae(Vae { beta: ramp, hidden: vec![], ..Vae::default() }), ..Config::default() };
+        c.data.name = "my \"images\"/a\\b".into();
+        c.train.seed = i64::MAX as u64;
+        let text = c.to_toml();
+        assert_eq!(resolve(&text.parse().unwrap()).unwrap(), c, "{text}");
+        assert!(text.contains("\nbeta = { from = 0.0, to = 4.0, steps = 1000, start = 10 }\n"), "{text}");
+        assert!(text.starts_with("recipe = \"vae\"\n\n[model]\nkind = \"vae\"\nhidden = []\nlatent = 20\n"), "{text}");
+    }
+
+    #[test]
+    fn what_no_run_can_use_is_refused_by_key() {
+        let cases = [
+            ("[model]\nlatent = 0", "model.latent must be at least 1, not 0"),
+            ("[model]\nsamples = 0", "model.samples must be at least 1, not 0"),
+            ("[model]\nhidden = [400, 0]", "model.hidden has a layer of 0 units: [400, 0]"),
+            ("[model]\nvariance = 0.0", "model.variance must be finite and above 0, not 0"),
+            ("[model]\nvariance = nan", "model.variance must be finite and above 0, not NaN"),
+            ("[model]\nbeta = -1.0", "model.beta must be at least 0 at every step, not -1"),
+            ("[data]\nname = ''", "data.name is empty: give the name of a data set or a folder"),
+            (
+                "[data]\nlimit = 100\nvalidation = 100",
+                "data.validation holds out 100 of the 100 images of data.limit, which leaves none to train on",
+            ),
+            ("[optimizer]\nlearning_rate = 0", "optimizer.learning_rate must be above 0 at some step"),
+            (
+                "[optimizer]\nlearning_rate = {from = 1e-3, to = -1e-3, steps = 5}",
+                "optimizer.learning_rate must be at least 0 at every step, not -0.001",
+            ),
+            ("[optimizer]\nbeta1 = 1.0", "optimizer.beta1 must be at least 0 and below 1, not 1"),
+            ("[optimizer]\nbeta2 = -0.1", "optimizer.beta2 must be at least 0 and below 1, not -0.1"),
+            ("[optimizer]\nepsilon = inf", "optimizer.epsilon must be finite and above 0, not inf"),
+            ("[optimizer]\nkind = 'sgd'\nmomentum = nan", "optimizer.momentum must be at least 0 and below 1, not NaN"),
+            ("[train]\nbatch = 0", "train.batch must be at least 1, not 0"),
+            ("[train]\nlog_every = 0", "train.log_every must be at least 1, not 0"),
+            ("[train]\nepochs = 0", "train.epochs and train.steps are both 0: there is nothing to train"),
+            ("[train]\nsteps = 4294967296", "train.steps must be at most 4294967295, not 4294967296"),
+        ];
+        for (text, want) in cases {
+            let e = resolve(&text.parse().unwrap()).unwrap_err();
+            assert_eq!((e.to_string().as_str(), e.exit_code()), (want, 2), "{text}");
+        }
+        let mut c = Config::default();
+        c.train.seed = u64::MAX;
+        assert!(c.validate().unwrap_err().to_string().starts_with("train.seed must be at most"));
+        c.train.seed = 0;
+        c.model = Model::Vae(Vae { beta: Schedule::Constant(f64::INFINITY), ..Vae::default() });
+        assert_eq!(c.validate().unwrap_err().to_string(), "model.beta: a schedule must stay finite, not reach inf");
+        c.model = Model::Vae(Vae { beta: Schedule::Piecewise { values: vec![], at: vec![] }, ..Vae::default() });
+        assert!(c.validate().unwrap_err().to_string().starts_with("model.beta: `at` must begin with step 0"));
+    }
+
+    #[test]
+    fn linear_models_warm_up_and_steps_without_epochs_are_allowed() {
+        for text in [
+            "[model]\nhidden = []",
+            "[optimizer]\nlearning_rate = {from = 0, to = 1e-3, steps = 100}",
+            "[train]\nepochs = 0\nsteps = 5",
+            "[data]\nbinarise = 'none'",
+        ] {
+            resolve(&text.parse().unwrap()).unwrap();
+        }
+    }
+}
