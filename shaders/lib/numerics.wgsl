@@ -5,6 +5,11 @@ fn nonfinite(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7fffffffu) >= 0x7f800000u;
 }
 
+// Whether x is NaN, by its bits.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
 // ln(1 + x), accurate near 0, for x > -1.
 fn log1p_(x: f32) -> f32 {
   let p = x * (1.0 + x * (-0.5 + x * (0.33333334 + x * (-0.25 + x * 0.2))));

@@ -4,6 +4,23 @@ mod inputs;
 mod kernel;
 pub mod wgsl;
 
+pub mod adam;
+pub mod assign;
+pub mod batch;
+pub mod bce;
+pub mod binary;
+pub mod copy;
+pub mod fill;
+pub mod finite;
+pub mod gate;
+pub mod gaussian_kl;
+pub mod log_row;
+pub mod matmul_scalar;
+pub mod matmul_vec4;
+pub mod random;
+pub mod reduce;
+pub mod reparam;
+pub mod sgd;
 pub mod unary;
 
 pub use inputs::{Values, values, words};
@@ -13,7 +30,26 @@ pub use kernel::{
 use std::marker::PhantomData;
 
 /// Every kernel. Tests assert that this list, src/kernels/ and shaders/ name the same files.
-pub static REGISTRY: &[&dyn Kernel] = &[&Handle::<unary::Unary>(PhantomData)];
+pub static REGISTRY: &[&dyn Kernel] = &[
+    &Handle::<adam::Adam>(PhantomData),
+    &Handle::<assign::Assign>(PhantomData),
+    &Handle::<batch::Batch>(PhantomData),
+    &Handle::<bce::Bce>(PhantomData),
+    &Handle::<binary::Binary>(PhantomData),
+    &Handle::<copy::Copy>(PhantomData),
+    &Handle::<fill::Fill>(PhantomData),
+    &Handle::<finite::Finite>(PhantomData),
+    &Handle::<gate::Gate>(PhantomData),
+    &Handle::<gaussian_kl::GaussianKl>(PhantomData),
+    &Handle::<log_row::LogRow>(PhantomData),
+    &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
+    &Handle::<matmul_vec4::MatmulVec4>(PhantomData),
+    &Handle::<random::Random>(PhantomData),
+    &Handle::<reduce::Reduce>(PhantomData),
+    &Handle::<reparam::Reparam>(PhantomData),
+    &Handle::<sgd::Sgd>(PhantomData),
+    &Handle::<unary::Unary>(PhantomData),
+];
 
 /// The kernel of that name. Panics if there is none: names come from code, not from users.
 #[track_caller]

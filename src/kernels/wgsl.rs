@@ -164,7 +164,7 @@ fn interface(m: &naga::Module) -> Option<Interface> {
     }
     let overrides = m.overrides.iter().map(|(_, o)| o.name.clone()).collect::<Option<_>>()?;
     let reads_first = storage.is_sorted_by_key(|b: &Binding| b.access == Access::Write);
-    (params == Some(storage.len() as u32) && reads_first && m.entry_points.len() == 1).then(|| Interface {
+    (params == Some(storage.len() as u32) && reads_first && m.entry_points.len() == 1).then_some(Interface {
         params: storage.len() as u32,
         storage,
         fields,

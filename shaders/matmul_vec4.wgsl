@@ -1,0 +1,147 @@
+// y[b] = act(op(A[b]) op(B[b]) + bias), b < batch; y: [m, n]; op(A): [m, k], stored [k, m] if TA; op(B): [k, n], stored
+// [n, k] if TB; bias: [n]. Needs n % 4 = 0, and k % 4 = 0 (NN, NT) or m % 4 = 0 (TN); TT is left to matmul_scalar.
+#import index
+#import numerics
+
+override TA: u32;
+override TB: u32;
+// With BIAS = 0 the binding holds any buffer, unread.
+override BIAS: u32;
+override ACT: u32;
+override WGX: u32 = 8u;
+override WGY: u32 = 4u;
+const RELU = 1u;
+const SIGMOID = 2u;
+const TANH = 3u;
+// What one invocation computes: 16 rows, and 5 times 4 columns, which lie WGX vec4 apart.
+const ROWS = 16u;
+const COLS = 5u;
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  batch: u32,
+}
+
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<uniform> p: Params;
+
+// Rows of a [k, n/4] matrix at 4q, 4q + 1, …; past the last, zeros: both operands are masked, as 0 · NaN is NaN.
+fn masked(v: vec4f, k: u32) -> vec4f {
+  return select(vec4f(), v, k < p.k);
+}
+
+// Columns: rows i … i+3 of op(A) at k = 4q … 4q+3.
+fn rows(first: u32, i: u32, q: u32) -> mat4x4f {
+  if TA != 0u {
+    let w = p.m / 4u;
+    let k = 4u * q;
+    let at = first + min(i / 4u, w - 1u);
+    let last = p.k - 1u;
+    return transpose(mat4x4f(a[at + k * w], masked(a[at + min(k + 1u, last) * w], k + 1u),
+      masked(a[at + min(k + 2u, last) * w], k + 2u), masked(a[at + min(k + 3u, last) * w], k + 3u)));
+  }
+  let w = p.k / 4u;
+  let at = first + q;
+  let last = p.m - 1u;
+  return mat4x4f(a[at + min(i, last) * w], a[at + min(i + 1u, last) * w], a[at + min(i + 2u, last) * w],
+    a[at + min(i + 3u, last) * w]);
+}
+
+// Columns: op(B) at k = 4q … 4q+3, the four columns of vec4 j.
+fn cols(first: u32, j: u32, q: u32) -> mat4x4f {
+  let c = min(j, p.n / 4u - 1u);
+  if TB != 0u {
+    let w = p.k / 4u;
+    let at = first + 4u * c * w + q;
+    return transpose(mat4x4f(b[at], b[at + w], b[at + 2u * w], b[at + 3u * w]));
+  }
+  let w = p.n / 4u;
+  let k = 4u * q;
+  let at = first + c;
+  if TA == 0u {
+    return mat4x4f(b[at + k * w], b[at + (k + 1u) * w], b[at + (k + 2u) * w], b[at + (k + 3u) * w]);
+  }
+  let last = p.k - 1u;
+  return mat4x4f(b[at + k * w], masked(b[at + min(k + 1u, last) * w], k + 1u),
+    masked(b[at + min(k + 2u, last) * w], k + 2u), masked(b[at + min(k + 3u, last) * w], k + 3u));
+}
+
+fn put(first: u32, i: u32, j: u32, v: vec4f) {
+  if i >= p.m { return; }
+  // select, not max: max(NaN, 0) is 0 on some drivers.
+  y[first + i * (p.n / 4u) + j] = select(v, vec4f(), (v < vec4f()) & vec4<bool>(ACT == RELU));
+}
+
+fn store(first: u32, i: u32, j: u32, sums: mat4x4f) {
+  if j >= p.n / 4u { return; }
+  var add = vec4f();
+  if BIAS != 0u { add = bias[j]; }
+  put(first, i, j, sums[0] + add);
+  put(first, i + 1u, j, sums[1] + add);
+  put(first, i + 2u, j, sums[2] + add);
+  put(first, i + 3u, j, sums[3] + add);
+}
+
+@compute @workgroup_size(WGX * WGY)
+fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) l: u32) {
+  let across = (p.n + 4u * COLS * WGX - 1u) / (4u * COLS * WGX);
+  let down = (p.m + ROWS * WGY - 1u) / (ROWS * WGY);
+  let g = flat_group(w, groups);
+  let z = g / (across * down);
+  if z >= p.batch { return; }
+  let i = ((g / across) % down * WGY + l / WGX) * ROWS;
+  let j = g % across * COLS * WGX + l % WGX;
+  let fa = z * (p.m * p.k / 4u);
+  let fb = z * (p.k * p.n / 4u);
+  let fy = z * (p.m * p.n / 4u);
+  var c00 = mat4x4f(); var c01 = mat4x4f(); var c02 = mat4x4f(); var c03 = mat4x4f(); var c04 = mat4x4f();
+  var c10 = mat4x4f(); var c11 = mat4x4f(); var c12 = mat4x4f(); var c13 = mat4x4f(); var c14 = mat4x4f();
+  var c20 = mat4x4f(); var c21 = mat4x4f(); var c22 = mat4x4f(); var c23 = mat4x4f(); var c24 = mat4x4f();
+  var c30 = mat4x4f(); var c31 = mat4x4f(); var c32 = mat4x4f(); var c33 = mat4x4f(); var c34 = mat4x4f();
+  let steps = (p.k + 3u) / 4u;
+  for (var q = 0u; q < steps; q++) {
+    let b0 = cols(fb, j, q);
+    let b1 = cols(fb, j + WGX, q);
+    let b2 = cols(fb, j + 2u * WGX, q);
+    let b3 = cols(fb, j + 3u * WGX, q);
+    let b4 = cols(fb, j + 4u * WGX, q);
+    let a0 = rows(fa, i, q);
+    c00 += b0 * a0; c01 += b1 * a0; c02 += b2 * a0; c03 += b3 * a0; c04 += b4 * a0;
+    let a1 = rows(fa, i + 4u, q);
+    c10 += b0 * a1; c11 += b1 * a1; c12 += b2 * a1; c13 += b3 * a1; c14 += b4 * a1;
+    let a2 = rows(fa, i + 8u, q);
+    c20 += b0 * a2; c21 += b1 * a2; c22 += b2 * a2; c23 += b3 * a2; c24 += b4 * a2;
+    let a3 = rows(fa, i + 12u, q);
+    c30 += b0 * a3; c31 += b1 * a3; c32 += b2 * a3; c33 += b3 * a3; c34 += b4 * a3;
+  }
+  store(fy, i, j, c00); store(fy, i + 4u, j, c10); store(fy, i + 8u, j, c20); store(fy, i + 12u, j, c30);
+  let j1 = j + WGX;
+  store(fy, i, j1, c01); store(fy, i + 4u, j1, c11); store(fy, i + 8u, j1, c21); store(fy, i + 12u, j1, c31);
+  let j2 = j + 2u * WGX;
+  store(fy, i, j2, c02); store(fy, i + 4u, j2, c12); store(fy, i + 8u, j2, c22); store(fy, i + 12u, j2, c32);
+  let j3 = j + 3u * WGX;
+  store(fy, i, j3, c03); store(fy, i + 4u, j3, c13); store(fy, i + 8u, j3, c23); store(fy, i + 12u, j3, c33);
+  let j4 = j + 4u * WGX;
+  store(fy, i, j4, c04); store(fy, i + 4u, j4, c14); store(fy, i + 8u, j4, c24); store(fy, i + 12u, j4, c34);
+  // Costly activations run over the sums just stored, in a loop: inlined 80 times they would take seconds to compile.
+  if ACT == SIGMOID || ACT == TANH {
+    for (var t = 0u; t < ROWS * COLS; t++) {
+      let r = i + t / COLS;
+      let c = j + t % COLS * WGX;
+      if r < p.m && c < p.n / 4u {
+        let at = fy + r * (p.n / 4u) + c;
+        let v = y[at];
+        if ACT == SIGMOID {
+          y[at] = vec4f(sigmoid_(v.x), sigmoid_(v.y), sigmoid_(v.z), sigmoid_(v.w));
+        } else {
+          y[at] = vec4f(tanh_(v.x), tanh_(v.y), tanh_(v.z), tanh_(v.w));
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+//! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias), y: \[m, n\], any sizes, all four forms. Twin of
+//! shaders/matmul_scalar.wgsl; all but the file is shared with [`matmul_vec4`](super::matmul_vec4).
+
+use super::matmul_vec4::{Form, MatmulParams, cases, twin, work};
+use super::{Case, Consts, In, Out, StepRow, Twin, Work};
+use crate::values::Real;
+use std::ops::Range;
+
+/// See the module.
+pub struct MatmulScalar;
+
+impl Twin for MatmulScalar {
+    const NAME: &'static str = "matmul_scalar";
+    const WGSL: &'static str = include_str!("../../shaders/matmul_scalar.wgsl");
+    const OVERRIDES: &'static [&'static str] = Form::OVERRIDES;
+    type Params = MatmulParams;
+
+    fn work(c: &Consts, p: &MatmulParams) -> Work {
+        work(c, p)
+    }
+
+    fn describe(c: &Consts, _: &MatmulParams) -> String {
+        Form::of(c).describe()
+    }
+
+    fn run<R: Real>(
+        c: &Consts,
+        p: &MatmulParams,
+        _: &StepRow,
+        ins: &[In<R>],
+        outs: &mut [Out<R>],
+        items: Range<usize>,
+    ) {
+        twin(c, p, ins, outs, items);
+    }
+
+    fn cases() -> Vec<Case> {
+        cases(|_, _, _, _, _| true)
+    }
+}

@@ -1,0 +1,272 @@
+//! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias), y: \[m, n\], four columns at a time. Twin of shaders/matmul_vec4.wgsl.
+//!
+//! Here stands too what both matmul kernels share: forms, activations, the twin, how work divides, and the cases.
+//! op(A): \[m, k\], stored \[k, m\] with `TA`; op(B): \[k, n\], stored \[n, k\] with `TB`; bias: \[n\]. Tensors are dense
+//! and row-major. Without `BIAS` the third input is any buffer (by convention `a` again) and is not read.
+
+use super::{Case, Consts, In, Out, StepRow, Twin, Values, Work, params, values};
+use crate::values::Real;
+use std::ops::Range;
+
+/// What is applied to every sum, NaN kept; the discriminant is the override `ACT`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u32)]
+pub enum Act {
+    /// x
+    None,
+    /// max(x, 0)
+    Relu,
+    /// 1 / (1 + e⁻ˣ)
+    Sigmoid,
+    /// tanh x
+    Tanh,
+}
+
+impl Act {
+    /// Every activation, by its override value.
+    pub const ALL: [Act; 4] = [Act::None, Act::Relu, Act::Sigmoid, Act::Tanh];
+
+    /// act(x).
+    #[inline(always)]
+    pub fn apply<R: Real>(self, x: R) -> R {
+        match self {
+            Act::None => x,
+            Act::Relu => x.at_least(R::zero()),
+            Act::Sigmoid => x.sigmoid(),
+            Act::Tanh => x.tanh(),
+        }
+    }
+}
+
+params! {
+    /// Uniform of both matmul kernels.
+    MatmulParams {
+        /// Rows of y and of op(A).
+        m: u32,
+        /// Columns of y and of op(B).
+        n: u32,
+        /// Columns of op(A), rows of op(B): the length of the sums.
+        k: u32,
+        /// Independent products, one behind the other in every operand but the bias.
+        batch: u32,
+    }
+}
+
+/// The overrides of both matmul kernels, read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Form {
+    /// A is stored \[k, m\].
+    pub ta: bool,
+    /// B is stored \[n, k\].
+    pub tb: bool,
+    /// There is a bias.
+    pub bias: bool,
+    /// What is applied to the sums.
+    pub act: Act,
+    /// Invocations of a workgroup along n and along m.
+    pub wg: (u32, u32),
+}
+
+impl Form {
+    /// The names of the overrides, in order.
+    pub const OVERRIDES: &'static [&'static str] = &["TA", "TB", "BIAS", "ACT", "WGX", "WGY"];
+
+    /// The form that override values mean.
+    pub fn of(c: &Consts) -> Self {
+        let act = Act::ALL[c[3] as usize];
+        Self { ta: c[0] != 0, tb: c[1] != 0, bias: c[2] != 0, act, wg: (c[4], c[5]) }
+    }
+
+    /// The override values of this form.
+    pub fn consts(&self) -> [u32; 6] {
+        [self.ta.into(), self.tb.into(), self.bias.into(), self.act as u32, self.wg.0, self.wg.1]
+    }
+
+    /// "nn", "nt", "tn" or "tt", then "+bias" and the activation, if any.
+    pub fn describe(&self) -> String {
+        let letter = |t: bool| if t { 't' } else { 'n' };
+        let mut s = format!("{}{}", letter(self.ta), letter(self.tb));
+        if self.bias {
+            s += "+bias";
+        }
+        if self.act != Act::None {
+            s += &format!("+{:?}", self.act).to_lowercase();
+        }
+        s
+    }
+}
+
+/// Rows of y that an invocation computes.
+const ROWS: u32 = 16;
+/// Columns of y that an invocation computes: 5 vec4, `WGX` apart.
+const COLS: u32 = 20;
+
+/// Whether the vec4 kernel can do the product: all extents along which it reads and writes are divisible by 4, and not
+/// both operands are transposed. (In TN k is not such an extent.)
+pub fn fits(m: usize, n: usize, k: usize, ta: bool, tb: bool) -> bool {
+    let four = |x: usize| x.is_multiple_of(4);
+    four(n) && if ta { !tb && four(m) } else { four(k) }
+}
+
+/// The workgroup (WGX, WGY) for a shape on devices like llvmpipe, which run 8 invocations at once: of the ways in which
+/// 8 can stand, the one that leaves the fewest idle at the edges; of equals, the widest. Larger groups are no faster
+/// there and divide worse over the cores. k does not matter.
+pub fn tile(m: usize, n: usize, _k: usize) -> (u32, u32) {
+    let groups = |&(x, y): &(u32, u32)| m.div_ceil((ROWS * y) as usize) * n.div_ceil((COLS * x) as usize);
+    [(8, 1), (4, 2), (2, 4), (1, 8)].into_iter().min_by_key(groups).unwrap_or((8, 1))
+}
+
+/// How a product divides, in both kernels: an item is a row of y.
+pub fn work(c: &Consts, p: &MatmulParams) -> Work {
+    let (wgx, wgy) = Form::of(c).wg;
+    let [m, n, k, batch] = [p.m, p.n, p.k, p.batch].map(u64::from);
+    Work {
+        items: (batch * m) as usize,
+        chunk: 64,
+        strides: [n as usize; super::MAX_OUTS],
+        workgroups: batch * m.div_ceil(u64::from(ROWS * wgy)) * n.div_ceil(u64::from(COLS * wgx)),
+        loop_bound: k.div_ceil(4) + u64::from(ROWS * COLS / 4),
+        flops: 2 * m * n * k * batch,
+    }
+}
+
+/// The twin of both kernels. A sum runs over k from 0, whatever the form.
+pub fn twin<R: Real>(c: &Consts, p: &MatmulParams, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
+    let form = Form::of(c);
+    let [m, n, k] = [p.m, p.n, p.k].map(|x| x as usize);
+    for (row, y) in items.zip(outs[0].f().chunks_exact_mut(n)) {
+        let (z, i) = (row / m, row % m);
+        let a = &ins[0].f()[z * m * k..][..m * k];
+        let b = &ins[1].f()[z * k * n..][..k * n];
+        let at = |q: usize| if form.ta { a[q * m + i] } else { a[i * k + q] };
+        if form.tb {
+            for (y, b) in y.iter_mut().zip(b.chunks_exact(k)) {
+                *y = b.iter().enumerate().fold(R::zero(), |s, (q, &b)| s.add_term(at(q) * b)).close_sum(k);
+            }
+        } else {
+            y.fill(R::zero());
+            for (q, b) in b.chunks_exact(n).enumerate() {
+                let a = at(q);
+                for (y, &b) in y.iter_mut().zip(b) {
+                    *y = y.add_term(a * b);
+                }
+            }
+            for y in &mut *y {
+                *y = y.close_sum(k);
+            }
+        }
+        if form.bias {
+            for (y, &b) in y.iter_mut().zip(ins[2].f()) {
+                *y += b;
+            }
+        }
+        for y in y {
+            *y = form.act.apply(*y);
+        }
+    }
+}
+
+/// One case: inputs of `kind` for a form and a shape.
+pub fn case(form: Form, (m, n, k, batch): (usize, usize, usize, usize), kind: Values) -> Case {
+    let salt = (m * 31 + n * 17 + k) as u32;
+    let a = values(kind, batch * m * k, salt);
+    let b = values(kind, batch * k * n, salt + 1);
+    let bias = if form.bias { values(kind, n, salt + 2) } else { a.clone() };
+    let p = MatmulParams { m: m as u32, n: n as u32, k: k as u32, batch: batch as u32 };
+    let exact = if kind == Values::Integers { " integers" } else { "" };
+    let name = format!("{} {batch}x{m}x{n}x{k} wg {:?}{exact}", form.describe(), form.wg);
+    let case = Case::new(name, &form.consts(), p, vec![a.into(), b.into(), bias.into()], &[batch * m * n]);
+    if kind == Values::Integers && matches!(form.act, Act::None | Act::Relu) { case.exact() } else { case }
+}
+
+/// See the module.
+pub struct MatmulVec4;
+
+impl Twin for MatmulVec4 {
+    const NAME: &'static str = "matmul_vec4";
+    const WGSL: &'static str = include_str!("../../shaders/matmul_vec4.wgsl");
+    const OVERRIDES: &'static [&'static str] = Form::OVERRIDES;
+    type Params = MatmulParams;
+
+    fn work(c: &Consts, p: &MatmulParams) -> Work {
+        work(c, p)
+    }
+
+    fn describe(c: &Consts, _: &MatmulParams) -> String {
+        Form::of(c).describe()
+    }
+
+    fn run<R: Real>(
+        c: &Consts,
+        p: &MatmulParams,
+        _: &StepRow,
+        ins: &[In<R>],
+        outs: &mut [Out<R>],
+        items: Range<usize>,
+    ) {
+        twin(c, p, ins, outs, items);
+    }
+
+    fn cases() -> Vec<Case> {
+        cases(fits)
+    }
+}
+
+/// The cases of both kernels: whatever `can` do of the forms and shapes below.
+pub fn cases(can: impl Fn(usize, usize, usize, bool, bool) -> bool) -> Vec<Case> {
+    const FORMS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
+    const REAL: Values = Values::Straddling { extreme: 30.0 };
+    // (m, n, k, batch): ones, primes, a tile and one (or one vec4) more and less of each extent, tails of k, the
+    // products of a VAE at reduced size.
+    let shapes = [
+        (1, 1, 1, 3),
+        (7, 13, 11, 1),
+        (3, 5, 2, 3),
+        (15, 19, 5, 1),
+        (16, 20, 8, 1),
+        (17, 21, 9, 3),
+        (1, 4, 4, 1),
+        (4, 4, 1, 3),
+        (15, 36, 12, 1),
+        (17, 44, 8, 3),
+        (31, 76, 20, 1),
+        (33, 84, 4, 3),
+        (12, 16, 50, 1),
+        (20, 24, 7, 3),
+        (64, 156, 13, 1),
+        (68, 164, 33, 1),
+        (32, 100, 196, 1),
+        (32, 196, 100, 1),
+        (32, 20, 100, 1),
+        (100, 196, 32, 1),
+        (20, 100, 25, 1),
+    ];
+    // Few override sets, as each is a pipeline to compile: (bias, activation, workgroup). The first two stay exact.
+    let sets = [
+        (true, Act::None, (8, 1)),
+        (false, Act::Relu, (2, 4)),
+        (true, Act::Sigmoid, (1, 8)),
+        (false, Act::Tanh, (5, 8)),
+    ];
+    let mut cases = Vec::new();
+    for (ta, tb) in FORMS {
+        let form = |(bias, act, wg)| Form { ta, tb, bias, act, wg };
+        let fitting = shapes.iter().filter(|&&(m, n, k, _)| can(m, n, k, ta, tb));
+        for (turn, &shape) in fitting.enumerate() {
+            cases.push(case(form(sets[turn % 4]), shape, REAL));
+            cases.push(case(form(sets[turn % 2]), shape, Values::Integers));
+        }
+    }
+    // Sums of more terms than the iterations that llvmpipe grants an invocation.
+    for (ta, tb) in FORMS {
+        let k = if can(4, 4, 70_001, ta, tb) { 70_001 } else { 70_004 };
+        if can(4, 4, k, ta, tb) {
+            let form = Form { ta, tb, bias: true, act: Act::None, wg: (8, 1) };
+            cases.push(case(form, (4, 4, k, 1), Values::Integers));
+        }
+    }
+    // Past the fold of the grid, at the smallest workgroup.
+    let form = Form { ta: true, tb: false, bias: false, act: Act::Relu, wg: (1, 1) };
+    cases.push(case(form, (4, 4, 1, 65_535 + 3), Values::Integers));
+    cases
+}

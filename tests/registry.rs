@@ -1,0 +1,187 @@
+//! The registry against the files, the .wgsl against the Rust, and each twin at f32 against itself at f64.
+
+use elbo::kernels::wgsl::{Access, Interface, Source};
+use elbo::kernels::{Before, Case, In, Kernel, Out, REGISTRY};
+use elbo::values::{Bound, DType, HostBuf, Real};
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+
+/// The most loop iterations an invocation may have: half of what llvmpipe allows before it ends them in silence.
+const MAX_LOOP: u64 = 32_768;
+/// What an integer output holds before; a real one holds NaN.
+const POISON: u32 = 0xDEAD_BEEF;
+/// An odd number of items, so that chunks begin everywhere.
+const CHUNK: usize = 5;
+
+fn stems(folder: &str, extension: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_string())
+        .collect()
+}
+
+fn interface(k: &dyn Kernel) -> Interface {
+    let source = Source::resolve(k.name(), k.wgsl()).unwrap_or_else(|e| panic!("{}: {e}", k.name()));
+    source.reflect().unwrap_or_else(|e| panic!("{}: {e}", k.name()))
+}
+
+/// Every case of every kernel, with a name for messages.
+fn each_case(mut f: impl FnMut(&dyn Kernel, &Case, &str)) {
+    for &k in REGISTRY {
+        for case in k.cases() {
+            f(k, &case, &format!("{}, {}", k.name(), case.name));
+        }
+    }
+}
+
+#[test]
+fn the_registry_names_the_files_and_only_these() {
+    let names: BTreeSet<String> = REGISTRY.iter().map(|k| k.name().to_string()).collect();
+    assert_eq!(names.len(), REGISTRY.len(), "two kernels share a name");
+    assert_eq!(stems("shaders", "wgsl"), names);
+    let machinery = ["mod", "kernel", "inputs", "wgsl"].map(String::from).into();
+    assert_eq!(&stems("src/kernels", "rs") - &machinery, names);
+}
+
+#[test]
+fn the_wgsl_says_what_the_rust_says() {
+    for &k in REGISTRY {
+        let (name, i) = (k.name(), interface(k));
+        assert_eq!(i.overrides, k.overrides(), "{name}: overrides");
+        let fields: Vec<_> =
+            k.fields().iter().zip(0..).map(|(&(field, dtype), at)| (field.to_string(), dtype, 4 * at)).collect();
+        assert_eq!(i.fields, fields, "{name}: Params");
+        assert!(i.storage.len() <= 8, "{name}: {} storage bindings", i.storage.len());
+    }
+}
+
+#[test]
+fn every_case_fits_the_interface() {
+    let mut known: Option<(&str, Interface)> = None;
+    each_case(|k, case, what| {
+        if known.as_ref().is_none_or(|(name, _)| *name != k.name()) {
+            known = Some((k.name(), interface(k)));
+        }
+        let (_, i) = known.as_ref().unwrap();
+        let of = |access| i.storage.iter().filter(|b| b.access == access).map(|b| b.dtype).collect::<Vec<_>>();
+        assert_eq!(case.ins.iter().map(HostBuf::dtype).collect::<Vec<_>>(), of(Access::Read), "{what}: inputs");
+        assert_eq!(case.outs.iter().map(Before::dtype).collect::<Vec<_>>(), of(Access::Write), "{what}: outputs");
+        assert_eq!(case.call.consts.len(), i.overrides.len(), "{what}: overrides");
+        assert_eq!(case.call.params.len(), i.fields.len(), "{what}: Params");
+    });
+}
+
+#[test]
+fn every_case_states_work_that_can_be_done() {
+    each_case(|k, case, what| {
+        let w = k.work(&case.call);
+        assert!(w.loop_bound <= MAX_LOOP, "{what}: {} iterations", w.loop_bound);
+        assert!(w.workgroups > 0 && w.items > 0 && w.chunk > 0, "{what}: {w:?}");
+        for (out, stride) in case.outs.iter().zip(w.strides) {
+            assert!(out.len() >= w.items * stride, "{what}: an output of {} for {w:?}", out.len());
+        }
+        assert!(!k.describe(&case.call).contains('\n'), "{what}: a description of several lines");
+    });
+}
+
+#[test]
+fn case_names_differ() {
+    for &k in REGISTRY {
+        let mut seen = BTreeSet::new();
+        for case in k.cases() {
+            assert!(seen.insert(case.name.clone()), "{}: two cases named {}", k.name(), case.name);
+        }
+    }
+}
+
+/// A buffer of a twin.
+#[derive(Clone)]
+enum Buf<R> {
+    F(Vec<R>),
+    U(Vec<u32>),
+}
+
+impl<R: Real> Buf<R> {
+    fn of(host: &HostBuf) -> Self {
+        match host {
+            HostBuf::F32(v) => Self::F(v.iter().map(|&x| R::of(x.into())).collect()),
+            HostBuf::U32(v) => Self::U(v.clone()),
+        }
+    }
+
+    fn before(before: &Before) -> Self {
+        match before {
+            Before::Value(v) => Self::of(v),
+            Before::Poison(DType::F32, n) => Self::F(vec![R::of(f64::NAN); *n]),
+            Before::Poison(DType::U32, n) => Self::U(vec![POISON; *n]),
+        }
+    }
+
+    fn input(&self) -> In<'_, R> {
+        match self {
+            Self::F(v) => In::F(v),
+            Self::U(v) => In::U(v),
+        }
+    }
+
+    fn output(&mut self, part: Range<usize>) -> Out<'_, R> {
+        match self {
+            Self::F(v) => Out::F(&mut v[part]),
+            Self::U(v) => Out::U(&mut v[part]),
+        }
+    }
+}
+
+/// The outputs of a case from the twin at R, called for at most `chunk` items at a time.
+fn run<R: Real>(
+    k: &dyn Kernel,
+    case: &Case,
+    chunk: usize,
+    twin: impl Fn(&[In<R>], &mut [Out<R>], Range<usize>),
+) -> Vec<Buf<R>> {
+    let work = k.work(&case.call);
+    let ins: Vec<Buf<R>> = case.ins.iter().map(Buf::of).collect();
+    let ins: Vec<In<R>> = ins.iter().map(Buf::input).collect();
+    let mut outs: Vec<Buf<R>> = case.outs.iter().map(Buf::before).collect();
+    for first in (0..work.items).step_by(chunk) {
+        let items = first..work.items.min(first + chunk);
+        let parts = outs.iter_mut().zip(work.strides);
+        let mut parts: Vec<Out<R>> = parts.map(|(o, s)| o.output(items.start * s..items.end * s)).collect();
+        twin(&ins, &mut parts, items);
+    }
+    outs
+}
+
+#[test]
+fn each_twin_in_pieces_at_f32_agrees_with_itself_whole_at_f64() {
+    each_case(|k, case, what| {
+        let (call, step) = (&case.call, &case.step);
+        let oracle = run::<f64>(k, case, usize::MAX, |i, o, r| k.run_f64(call, step, i, o, r));
+        let bound = run::<Bound>(k, case, usize::MAX, |i, o, r| k.run_bound(call, step, i, o, r));
+        let got = run::<f32>(k, case, CHUNK, |i, o, r| k.run_f32(call, step, i, o, r));
+        for (out, ((got, oracle), bound)) in got.iter().zip(&oracle).zip(&bound).enumerate() {
+            match (got, oracle, bound) {
+                (Buf::U(got), Buf::U(oracle), Buf::U(bound)) => {
+                    let at = got.iter().zip(oracle).position(|(g, o)| g != o);
+                    assert!(at.is_none() && got == bound, "{what}: output {out} differs at {at:?}");
+                    assert!(!got.contains(&POISON), "{what}: output {out} is not written whole");
+                }
+                (Buf::F(got), Buf::F(oracle), Buf::F(bound)) => {
+                    for (i, ((&g, &o), b)) in got.iter().zip(oracle).zip(bound).enumerate() {
+                        assert!(o.is_finite(), "{what}: output {out} of the oracle is {o} at {i}");
+                        assert!(b.error.is_finite() && b.value == o, "{what}: output {out}: {b:?} for {o} at {i}");
+                        let allowed = if case.exact { 0.0 } else { b.error };
+                        let off = (f64::from(g) - o).abs();
+                        // A NaN fails this too.
+                        assert!(off <= allowed, "{what}: output {out} is {g}, not {o}, at {i}; {allowed:e} allowed");
+                    }
+                }
+                _ => panic!("{what}: the executions disagree on the type of output {out}"),
+            }
+        }
+    });
+}
