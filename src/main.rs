@@ -1,2 +1,7 @@
 //! The elbo program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(elbo::cli::main())
+}

@@ -1,0 +1,49 @@
+//! `elbo bench`.
+
+use super::common::{Changes, Common, load_data};
+use crate::bench::bench_train;
+use crate::values::{Error, Result};
+use clap::Subcommand;
+
+/// Arguments of `elbo bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The step time of a recipe: median and minimum, examples/s, and time by kernel
+    Train(Train),
+}
+
+#[derive(clap::Args)]
+struct Train {
+    /// The recipe
+    #[arg(long, default_value = "vae")]
+    recipe: String,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    changes: Changes,
+    /// Steps to time
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    timed_steps: usize,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(a: Args) -> Result<()> {
+    let What::Train(t) = a.what;
+    let config = t.changes.resolve(&t.recipe)?;
+    let result = bench_train(t.common.open()?, &config, load_data(&config)?, t.timed_steps)?;
+    if t.json {
+        let text = serde_json::to_string(&result).map_err(|e| Error::failure(format!("bench: {e}")))?;
+        println!("{text}");
+    } else {
+        print!("{}", result.text());
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Options that several commands share.
+
+use crate::config::{self, Config};
+use crate::data::{self, Dataset};
+use crate::exec::{self, Choice, Executor};
+use crate::values::{Error, Result};
+
+/// What is run, on what.
+#[derive(clap::Args, Clone)]
+pub struct Common {
+    /// Where it runs: auto, cpu, gpu, gpu:N, gpu:NAME or reference (`elbo devices` lists adapters)
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: String,
+    /// Threads of the cpu executor [default: all cores]; the result does not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// What a recipe is changed to.
+#[derive(clap::Args, Clone)]
+pub struct Changes {
+    /// A data set by name, or a folder of IDX files
+    #[arg(long, value_name = "DIR|NAME")]
+    pub data: Option<String>,
+    /// The seed of every random number
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Passes over the training set
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// Steps, in place of epochs
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Any setting of the recipe, as in `--set model.latent=10`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl Common {
+    /// Opens the device.
+    pub fn open(&self) -> Result<Box<dyn Executor>> {
+        let choice: Choice = self.device.parse()?;
+        if let Some(n) = self.threads {
+            if n == 0 {
+                return Err(Error::usage("--threads must be at least 1"));
+            }
+            // The pool can be built once; a second command in one process would keep the first.
+            let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
+        }
+        exec::open(&choice)
+    }
+}
+
+impl Changes {
+    /// The recipe with the changes, checked.
+    pub fn resolve(&self, recipe: &str) -> Result<Config> {
+        let mut table = config::load(recipe)?;
+        for assignment in &self.set {
+            config::apply(&mut table, assignment)?;
+        }
+        let mut c = config::resolve(&table)?;
+        if let Some(name) = &self.data {
+            c.data.name = name.clone();
+        }
+        if let Some(seed) = self.seed {
+            c.train.seed = seed;
+        }
+        if let Some(epochs) = self.epochs {
+            (c.train.epochs, c.train.steps) = (epochs, 0);
+        }
+        if let Some(steps) = self.steps {
+            c.train.steps = steps;
+        }
+        c.validate()?;
+        Ok(c)
+    }
+}
+
+/// Loads the data set of a config.
+pub fn load_data(c: &Config) -> Result<Dataset> {
+    let options = data::Options { validation: c.data.validation, limit: c.data.limit };
+    data::load(&c.data.name, &options)
+}
+
+/// The recipes, a line each, for `train` without one.
+pub fn recipe_list() -> String {
+    let width = config::names().map(str::len).max().unwrap_or(0);
+    let line = |(name, text): &(&str, &str)| format!("  {name:<width$}  {}\n", config::summary(text));
+    config::RECIPES.iter().map(line).collect()
+}

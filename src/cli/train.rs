@@ -1,0 +1,119 @@
+//! `elbo train RECIPE`.
+
+use super::common::{Changes, Common, load_data, recipe_list};
+use crate::config::{Binarise, Config, Model};
+use crate::data::Dataset;
+use crate::exec::Executor;
+use crate::train::{RunOptions, Session, progress, run as train};
+use crate::values::{Error, Result};
+use serde_json::{Map, json};
+use std::path::PathBuf;
+
+/// Arguments of `elbo train`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A recipe by name, or a .toml file (the config.toml of a run is one)
+    recipe: Option<String>,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    changes: Changes,
+    /// The run's folder [default: runs/RECIPE]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace a run folder that exists
+    #[arg(long)]
+    force: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(a: Args) -> Result<()> {
+    let Some(recipe) = &a.recipe else {
+        return Err(Error::usage(format!("`elbo train` needs a recipe:\n\n{}", recipe_list())));
+    };
+    let config = a.changes.resolve(recipe)?;
+    let out = a.out.unwrap_or_else(|| PathBuf::from("runs").join(&config.recipe));
+    let options = RunOptions { out, force: a.force, quiet: a.quiet };
+    let data = load_data(&config)?;
+    let exec = a.common.open()?;
+    if !a.quiet {
+        introduce(&config, &data, &*exec, &options);
+    }
+    let shape = data.shape.clone();
+    let mut session = Session::new(exec, &config, data)?;
+    crate::train::prepare_folder(&options)?;
+    let outcome = train(&mut session, &shape, &options)?;
+    if outcome.skipped > 0 {
+        eprintln!("{} of {} steps were skipped: something in them was not finite", outcome.skipped, outcome.steps);
+    }
+    let mut means = outcome.test.means.values();
+    let headline = means.next().map_or(f64::NAN, |(_, v)| v);
+    let terms: Vec<(String, f64)> = means.map(|(n, v)| (n.to_string(), v)).collect();
+    if a.json {
+        let mut object = Map::new();
+        object.insert("recipe".into(), json!(config.recipe));
+        object.insert("device".into(), json!(session.exec.info().device));
+        object.insert("adapter".into(), json!(session.exec.info().adapter));
+        object.insert("steps".into(), json!(outcome.steps));
+        object.insert("skipped".into(), json!(outcome.skipped));
+        object.insert("seconds".into(), json!(outcome.seconds));
+        object.insert(outcome.test.headline.into(), json!(headline));
+        object.extend(terms.iter().map(|(n, v)| (n.clone(), json!(v))));
+        object.insert("run".into(), json!(options.out));
+        println!("{}", serde_json::Value::Object(object));
+        return Ok(());
+    }
+    let shown: Vec<String> = terms.iter().map(|(n, v)| format!("{} {v:.2}", display_name(n))).collect();
+    println!("test {} {headline:.2} nats ({})", outcome.test.headline, shown.join(", "));
+    if !a.quiet {
+        let dir = options.out.display();
+        eprintln!("{:.1} s of training; {dir}/ holds the checkpoint, metrics.jsonl and samples/", outcome.seconds);
+    }
+    Ok(())
+}
+
+/// `kl` is written KL; other terms as they are.
+fn display_name(term: &str) -> &str {
+    if term == "kl" { "KL" } else { term }
+}
+
+fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
+    let n = |v: usize| progress::thousands(v as u64);
+    let (info, features) = (exec.info(), data.shape.iter().product::<usize>());
+    let driver = if info.driver.is_empty() { String::new() } else { format!(", {}", info.driver) };
+    eprintln!("device  {} ({}{driver})", info.device, info.adapter);
+    let binarised = match c.data.binarise {
+        Binarise::Dynamic => "binarised anew at each use",
+        Binarise::Static => "binarised once",
+        Binarise::None => "grey levels",
+    };
+    let validation = match data.validation.len() {
+        0 => String::new(),
+        v => format!("{} validation, ", n(v)),
+    };
+    let (train, test) = (n(data.train.len()), n(data.test.len()));
+    eprintln!("data    {}: {train} train, {validation}{test} test, {features} features, {binarised}", data.name);
+    let parameters = crate::train::programs::layout(c, features, usize::MAX).map_or(0, |l| l.count());
+    eprintln!("model   {}, {} parameters", architecture(c, features), n(parameters));
+    eprintln!("run     {}\n", o.out.display());
+}
+
+/// 784-400-(20)-400-784
+fn architecture(c: &Config, features: usize) -> String {
+    match &c.model {
+        Model::Vae(v) => {
+            let hidden: Vec<String> = v.hidden.iter().map(usize::to_string).collect();
+            let mut parts = vec![features.to_string()];
+            parts.extend(hidden.iter().cloned());
+            parts.push(format!("({})", v.latent));
+            parts.extend(hidden.iter().rev().cloned());
+            parts.push(features.to_string());
+            format!("vae {}", parts.join("-"))
+        }
+    }
+}

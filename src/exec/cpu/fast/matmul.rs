@@ -1,0 +1,88 @@
+//! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias) at f32 by the crate `gemm`, on all cores; see
+//! [`matmul_vec4`](crate::kernels::matmul_vec4) for forms and shapes. Serves both matmul kernels.
+
+use crate::kernels::matmul_vec4::{Act, Form, MatmulParams};
+use crate::values::Real;
+use rayon::prelude::*;
+
+/// The blocks of y that one task computes: all columns of so many rows. A function of the shape alone, and gemm's
+/// blocking along k is too, so the bits do not depend on the number of threads.
+fn rows_of_a_task(m: usize, n: usize, k: usize) -> usize {
+    // Eight tasks a product where each keeps at least 2²⁰ multiplications, which hides gemm's packing of B.
+    let enough = (1usize << 20).div_ceil(n * k).next_multiple_of(8);
+    m.div_ceil(8).next_multiple_of(8).max(enough).min(m)
+}
+
+/// Computes y from the override values of a matmul kernel, its `Params` and its inputs. `bias` is not read where the
+/// form has none. Panics if a slice is shorter than the shapes say.
+pub fn run(consts: &[u32], p: &MatmulParams, a: &[f32], b: &[f32], bias: &[f32], y: &mut [f32]) {
+    let form = Form::of(consts);
+    let [m, n, k, batch] = [p.m, p.n, p.k, p.batch].map(|x| x as usize);
+    let y = &mut y[..batch * m * n];
+    let block = rows_of_a_task(m, n, k);
+    y.par_chunks_exact_mut(m * n).enumerate().for_each(|(z, y)| {
+        let (a, b) = (&a[z * m * k..][..m * k], &b[z * k * n..][..k * n]);
+        y.par_chunks_mut(block * n).enumerate().for_each(|(i, y)| {
+            product(form, (m, n, k), i * block, a, b, y);
+            if form.bias {
+                for row in y.chunks_exact_mut(n) {
+                    for (y, &b) in row.iter_mut().zip(&bias[..n]) {
+                        *y += b;
+                    }
+                }
+            }
+            activate(form.act, y);
+        });
+    });
+}
+
+/// y = act(y). One loop an activation, or nothing vectorises.
+fn activate(act: Act, y: &mut [f32]) {
+    match act {
+        Act::None => {}
+        Act::Relu => y.iter_mut().for_each(|y| *y = y.at_least(0.0)),
+        Act::Sigmoid => y.iter_mut().for_each(|y| *y = y.sigmoid()),
+        Act::Tanh => y.iter_mut().for_each(|y| *y = Real::tanh(*y)),
+    }
+}
+
+/// y = op(A) · op(B) for the rows of y from `first` on, as many as `y` holds.
+#[expect(
+    unsafe_code,
+    reason = "gemm takes pointers and strides; the one place where elbo does, lengths asserted first"
+)]
+fn product(form: Form, (m, n, k): (usize, usize, usize), first: usize, a: &[f32], b: &[f32], y: &mut [f32]) {
+    let rows = y.len() / n;
+    assert!(y.len() == rows * n && first + rows <= m, "{rows} rows from {first} of {m}x{n}");
+    assert!(a.len() == m * k && b.len() == k * n, "{} and {} elements for {m}x{n}x{k}", a.len(), b.len());
+    // Strides from row to row and from column to column.
+    let (a_row, a_col) = if form.ta { (1, m) } else { (k, 1) };
+    let (b_row, b_col) = if form.tb { (1, k) } else { (n, 1) };
+    let a = &a[first * a_row..];
+    // SAFETY: gemm reads lhs[i·a_row + q·a_col] and rhs[q·b_row + j·b_col] and writes dst[i·n + j] for i < rows, j < n,
+    // q < k. By the assertions above the largest of these indices lie inside `a` (which starts at row `first`), `b`
+    // and `y`; `y` is borrowed mutably and so overlaps neither; with `read_dst` false y is not read.
+    unsafe {
+        gemm::gemm(
+            rows,
+            n,
+            k,
+            y.as_mut_ptr(),
+            1,
+            n as isize,
+            false,
+            a.as_ptr(),
+            a_col as isize,
+            a_row as isize,
+            b.as_ptr(),
+            b_col as isize,
+            b_row as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}

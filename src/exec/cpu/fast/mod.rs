@@ -1,0 +1,17 @@
+//! Second f32 bodies, where a measurement asked for one. The rig treats each as one more executor; a test prints this
+//! list.
+
+pub mod matmul;
+
+use crate::kernels::{Call, In, Out};
+
+/// A second body: the whole call, over as many cores as it likes, bits independent of how many.
+pub type Body = fn(&Call, &[In<f32>], &mut [Out<f32>]);
+
+/// The kernels that have one.
+pub static FAST: &[(&str, Body)] = &[("matmul_vec4", matmul), ("matmul_scalar", matmul)];
+
+fn matmul(call: &Call, ins: &[In<f32>], outs: &mut [Out<f32>]) {
+    let p = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&call.params));
+    matmul::run(&call.consts, &p, ins[0].f(), ins[1].f(), ins[2].f(), outs[0].f());
+}

@@ -1,0 +1,118 @@
+//! `--device`: which executor the user means, and opening it.
+
+use super::gpu::{Context, Gpu, adapters, is_software};
+use super::{Cpu, Executor, Reference};
+use crate::values::{Error, Result};
+use std::str::FromStr;
+
+/// What `--device` says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Choice {
+    /// A real GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// f32 on all cores.
+    Cpu,
+    /// f64, one thread.
+    Reference,
+    /// The best adapter: a real GPU before a software one.
+    Gpu,
+    /// An adapter by its number in `elbo devices`.
+    GpuNumber(usize),
+    /// The first adapter whose name contains this.
+    GpuName(String),
+}
+
+impl FromStr for Choice {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        Ok(match s {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "reference" => Self::Reference,
+            "gpu" => Self::Gpu,
+            _ => match s.strip_prefix("gpu:").filter(|rest| !rest.is_empty()) {
+                Some(rest) => rest.parse().map_or_else(|_| Self::GpuName(rest.into()), Self::GpuNumber),
+                None => {
+                    let known = "auto, cpu, gpu, gpu:N, gpu:NAME or reference";
+                    return Err(Error::usage(format!("no device `{s}`; choose {known}")));
+                }
+            },
+        })
+    }
+}
+
+impl std::fmt::Display for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Reference => f.write_str("reference"),
+            Self::Gpu => f.write_str("gpu"),
+            Self::GpuNumber(n) => write!(f, "gpu:{n}"),
+            Self::GpuName(name) => write!(f, "gpu:{name}"),
+        }
+    }
+}
+
+/// Opens what was chosen.
+pub fn open(choice: &Choice) -> Result<Box<dyn Executor>> {
+    let gpu = |a: &wgpu::Adapter| -> Result<Box<dyn Executor>> { Ok(Box::new(Gpu::new(Context::open(a, false)?))) };
+    let none = |what: &str| {
+        Error::failure(format!(
+            "{what}; `elbo devices` lists what there is, `--device cpu` needs no GPU (a software Vulkan driver, such as \
+             Mesa's llvmpipe, also serves as one)"
+        ))
+    };
+    match choice {
+        Choice::Cpu => Ok(Box::new(Cpu::cpu())),
+        Choice::Reference => Ok(Box::new(Reference::reference())),
+        Choice::Auto => match adapters().iter().find(|a| !is_software(&a.get_info())) {
+            Some(a) => gpu(a),
+            None => Ok(Box::new(Cpu::cpu())),
+        },
+        Choice::Gpu => {
+            let mut all = adapters();
+            all.sort_by_key(|a| rank(&a.get_info()));
+            all.first().map_or_else(|| Err(none("this machine has no graphics adapter")), gpu)
+        }
+        Choice::GpuNumber(n) => {
+            let all = adapters();
+            all.get(*n).map_or_else(|| Err(none(&format!("no adapter number {n} among {}", all.len()))), gpu)
+        }
+        Choice::GpuName(name) => {
+            let wanted = name.to_lowercase();
+            let named = |a: &&wgpu::Adapter| a.get_info().name.to_lowercase().contains(&wanted);
+            adapters()
+                .iter()
+                .find(named)
+                .map_or_else(|| Err(none(&format!("no adapter's name contains `{name}`"))), gpu)
+        }
+    }
+}
+
+/// Real GPUs first, the faster kind before the slower.
+fn rank(i: &wgpu::AdapterInfo) -> u8 {
+    match i.device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_read_and_written_alike() {
+        for text in ["auto", "cpu", "reference", "gpu", "gpu:1", "gpu:llvmpipe"] {
+            assert_eq!(text.parse::<Choice>().unwrap().to_string(), text);
+        }
+        for text in ["", "cuda", "gpu:", "gpu2"] {
+            assert!(text.parse::<Choice>().unwrap_err().to_string().contains("gpu:NAME"), "{text}");
+        }
+    }
+}

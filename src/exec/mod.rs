@@ -1,0 +1,80 @@
+//! F4: executors: one [`Plan`], run on f64 loops (`reference`), on all cores at f32 (`cpu`), or through wgpu (`gpu`).
+
+mod cpu;
+mod device;
+pub mod gpu;
+mod host;
+mod reference;
+
+pub use cpu::{Cpu, FAST};
+pub use device::{Choice, open};
+pub use host::Host;
+pub use reference::Reference;
+
+use crate::kernels::StepRow;
+use crate::plan::{Plan, StoreRef};
+use crate::values::{DType, HostBuf, Result};
+
+/// A plan that an executor has loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PlanId(pub usize);
+
+/// Work that was submitted; [`Executor::fetch`] waits for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ticket(pub u64);
+
+/// What a device is, for people and for records.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeviceInfo {
+    /// `cpu`, `gpu` or `reference`.
+    pub device: &'static str,
+    /// The adapter's name, or how the host computes.
+    pub adapter: String,
+    /// The driver and its version, empty on the host.
+    pub driver: String,
+    /// The most elements that one binding holds.
+    pub binding_elements: usize,
+}
+
+/// Runs plans over one Store of persistent buffers, by path.
+pub trait Executor {
+    /// What this runs on.
+    fn info(&self) -> &DeviceInfo;
+
+    /// The type and length of a persistent buffer, if it exists.
+    fn stored(&self, path: &str) -> Option<(DType, usize)>;
+
+    /// Makes a persistent buffer of zeros. One that exists with the same type and length is kept as it is.
+    fn create(&mut self, path: &str, dtype: DType, len: usize) -> Result<()>;
+
+    /// Writes elements from `offset` on; takes effect before the next submit.
+    fn write(&mut self, path: &str, offset: usize, data: &HostBuf) -> Result<()>;
+
+    /// Reads a whole persistent buffer, after everything submitted.
+    fn read(&mut self, path: &str) -> Result<HostBuf>;
+
+    /// Makes everything that replaying the plan needs; its stores must exist, but for scratch, which is made here.
+    fn load(&mut self, plan: &Plan) -> Result<PlanId>;
+
+    /// Replays the plan once for each row, in one submit. At most [`LOG_ROWS`](crate::plan::LOG_ROWS) rows.
+    fn submit(&mut self, plan: PlanId, rows: &[StepRow]) -> Result<Ticket>;
+
+    /// Waits for a submit and returns the metrics that its steps logged: one row a step.
+    fn fetch(&mut self, ticket: Ticket) -> Result<Vec<Vec<f32>>>;
+
+    /// Runs the plan once for `row`, timing every dispatch on its own: seconds each, in the plan's order.
+    fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<f64>>;
+}
+
+/// Makes what of a plan's stores does not exist yet: zeros.
+fn create_scratch(e: &mut (impl Executor + ?Sized), stores: &[StoreRef]) -> Result<()> {
+    for s in stores.iter().filter(|s| s.scratch) {
+        e.create(&s.path, s.dtype, s.len)?;
+    }
+    Ok(())
+}
+
+/// Rows of a metrics table that the steps of a submit wrote, split.
+fn split_rows(table: &[f32], columns: usize, rows: &[StepRow]) -> Vec<Vec<f32>> {
+    rows.iter().map(|r| table[r.row as usize * columns..][..columns].to_vec()).collect()
+}

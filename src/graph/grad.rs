@@ -1,0 +1,158 @@
+//! Reverse-mode differentiation, graph → graph: the table below has one line an op, cotangents are made of ops that
+//! have lines of their own, so gradients of gradients need nothing more.
+
+use super::op::{Gradient, Op};
+use super::tensor::Tensor;
+use super::{Axes, Node};
+use crate::kernels::{binary, unary};
+use crate::values::Shape;
+
+/// ∂loss/∂w for every w of `wrt`, as nodes of the same graph; `loss` is a scalar. Fan-in is an explicit `+` node, so
+/// no kernel ever accumulates. Panics, by name, when some w has no path to the loss.
+#[track_caller]
+pub fn grad<'g>(loss: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+    assert_eq!(loss.len(), 1, "the gradient of a tensor of shape {} is asked for; a loss is a scalar", loss.shape());
+    vjp(loss, loss.like(1.0), wrt)
+}
+
+/// (∂y/∂w)ᵀ·cotangent for every w of `wrt`.
+#[track_caller]
+fn vjp<'g>(y: Tensor<'g>, cotangent: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+    let graph = y.graph();
+    // Parameters are read by one node a use: their cotangents meet at the first node of the same parameter.
+    let canon = |id: usize| match graph.nodes()[id].op {
+        Op::Param(p) => graph.nodes().iter().position(|n| n.op == Op::Param(p)).unwrap_or(id),
+        _ => id,
+    };
+    let reaches = reaching(&graph.nodes()[..=y.id()], &wrt.iter().map(|w| canon(w.id())).collect::<Vec<_>>(), canon);
+    let mut d: Vec<Option<Tensor<'g>>> = vec![None; y.id() + 1];
+    d[canon(y.id())] = Some(cotangent);
+    for id in (0..=y.id()).rev() {
+        let Some(dy) = d[id] else { continue };
+        let Node { op, args, .. } = graph.nodes()[id].clone();
+        if args.is_empty() || !reaches[id] {
+            continue;
+        }
+        match op.gradient() {
+            Gradient::Stops => continue,
+            Gradient::Refused => panic!("{} has no gradient; detach it, or leave it to fusion", op.name()),
+            Gradient::Rule => {}
+        }
+        let x: Vec<Tensor<'g>> = args.iter().map(|&a| graph.tensor(a)).collect();
+        for (arg, dx) in args.iter().zip(pullback(&op, &x, graph.tensor(id), dy)) {
+            let arg = canon(*arg);
+            if let (Some(dx), true) = (dx, reaches[arg]) {
+                d[arg] = Some(d[arg].map_or(dx, |sum| sum + dx));
+            }
+        }
+    }
+    let missing = |w: &Tensor<'g>| match graph.nodes()[w.id()].op {
+        Op::Param(p) => graph.params()[p].path.clone(),
+        _ => format!("{w:?}"),
+    };
+    wrt.iter().map(|w| d[canon(w.id())].unwrap_or_else(|| panic!("{} has no path to the loss", missing(w)))).collect()
+}
+
+/// For each node, whether anything of `wrt` is among its ancestors: what does not reach gets no cotangent.
+fn reaching(nodes: &[Node], wrt: &[usize], canon: impl Fn(usize) -> usize) -> Vec<bool> {
+    let mut reaches = vec![false; nodes.len()];
+    for (id, node) in nodes.iter().enumerate() {
+        reaches[id] = wrt.contains(&canon(id)) || node.args.iter().any(|&a| reaches[a]);
+    }
+    reaches
+}
+
+/// One line an op: the cotangents of the arguments `x`, given the result `y` and its cotangent `dy`.
+fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec<Option<Tensor<'g>>> {
+    use binary::Op as B;
+    use unary::Op as U;
+    let one = |t: Tensor<'g>| vec![Some(t)];
+    let two = |a: Tensor<'g>, b: Tensor<'g>| vec![Some(a), Some(b)];
+    match op {
+        Op::Unary(f, alpha, beta) => match f {
+            U::Exp => one(dy * y),
+            U::Ln => one(dy * x[0].recip()),
+            U::Sqrt => one(dy * y.recip() * 0.5),
+            U::Recip => one(-(dy * y.square())),
+            U::Abs => one(dy * x[0].sign()),
+            U::Sigmoid => one(dy * (y * (1.0 - y))),
+            U::Tanh => one(dy * (1.0 - y.square())),
+            U::Relu => one(dy * y.step()),
+            U::Softplus => one(dy * x[0].sigmoid()),
+            U::Square => one(dy * (x[0] * 2.0)),
+            U::Affine => one(dy * f64::from(*alpha)),
+            U::Clamp => one(dy * x[0].same_unary(U::Inside, *alpha, *beta)),
+            U::Sign | U::Step | U::Inside => vec![None],
+        },
+        Op::Binary(f) => match f {
+            B::Add => two(dy, dy),
+            B::Sub => two(dy, -dy),
+            B::Mul => two(dy * x[1], dy * x[0]),
+            B::Div => two(dy / x[1], -(dy * y / x[1])),
+            // At a tie the first argument has the whole gradient.
+            B::Max => two(dy * (1.0 - x[1].greater(x[0])), dy * x[1].greater(x[0])),
+            B::Min => two(dy * (1.0 - x[0].greater(x[1])), dy * x[0].greater(x[1])),
+            B::Gt => vec![None, None],
+            B::ReluGrad | B::SigmoidGrad | B::TanhGrad => unreachable!("{} is made by fusion", op.name()),
+        },
+        Op::Broadcast => one(unbroadcast(dy, x[0].shape())),
+        Op::Reshape => one(dy.reshape(x[0].shape().dims())),
+        Op::Permute(perm) => {
+            let mut inverse = vec![0; perm.len()];
+            perm.iter().enumerate().for_each(|(i, &p)| inverse[p] = i);
+            one(dy.permute(&inverse))
+        }
+        Op::Slice(start) => one(dy.pad(start, x[0].shape().dims())),
+        Op::Pad(start) => one(dy.slice(start, x[0].shape().dims())),
+        Op::Sum { first, count, scale } => {
+            let mut dims = x[0].shape().dims().to_vec();
+            dims[*first..first + count].fill(1);
+            let dy = if *scale == 1.0 { dy } else { dy * *scale };
+            one(dy.reshape(&dims).broadcast(x[0].shape()))
+        }
+        Op::Matmul { ta, tb } => {
+            let da = if *ta { x[1].matmul_as(dy, *tb, true) } else { dy.matmul_as(x[1], false, !tb) };
+            let db = if *tb { dy.matmul_as(x[0], true, *ta) } else { x[0].matmul_as(dy, !ta, false) };
+            two(da, db)
+        }
+        Op::Bce => two(dy * (x[0].sigmoid() - x[1]), -(dy * x[0])),
+        Op::GaussianKl => two(dy * x[0], dy * (x[1].exp() - 1.0) * 0.5),
+        Op::Reparam => {
+            // z − μ is e^{lv/2}·ε.
+            let (mu, log_var) = (x[0], x[1]);
+            let dlv = unbroadcast(dy * (y - mu) * 0.5, mu.shape());
+            vec![Some(unbroadcast(dy, mu.shape())), Some(dlv), Some(dy * (log_var * 0.5).exp())]
+        }
+        Op::Param(_) | Op::State(_) | Op::Const(_) | Op::Scalar(_) | Op::Random(_) | Op::Batch(_) | Op::Detach => {
+            vec![None; x.len()]
+        }
+        Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => {
+            unreachable!("{} is refused before", op.name())
+        }
+    }
+}
+
+/// The adjoint of broadcasting: sums `dy` over the axes along which a tensor of shape `to` was repeated.
+fn unbroadcast<'g>(dy: Tensor<'g>, to: Shape) -> Tensor<'g> {
+    let mut t = dy;
+    let extra = t.shape().rank() - to.rank();
+    if extra > 0 {
+        t = t.sum(Axes::Numbered(0, extra));
+    }
+    // Axes of extent 1 that were repeated, summed in runs of neighbours from the right.
+    let mut axis = to.rank();
+    while axis > 0 {
+        let end = axis;
+        while axis > 0 && to[axis - 1] == 1 && t.shape()[axis - 1] > 1 {
+            axis -= 1;
+        }
+        if axis < end {
+            let mut dims = t.shape().dims().to_vec();
+            dims[axis..end].fill(1);
+            t = t.sum(Axes::Numbered(axis, end)).reshape(&dims);
+        } else {
+            axis -= 1;
+        }
+    }
+    t
+}

@@ -1,0 +1,16 @@
+//! F2: the graph: what we mean. An append-only arena of nodes, `Copy` handles on them, shape rules and the gradient
+//! table. No wgpu, no memory, no order of execution beyond "arguments come first".
+
+mod arena;
+mod axes;
+mod grad;
+mod op;
+mod params;
+mod tensor;
+
+pub use arena::{Effect, Graph, LogTable, Node, StateDecl, StateId};
+pub use axes::{Axes, BATCH, FEATURES, LATENTS, SAMPLES};
+pub use grad::grad;
+pub use op::{Binarise, Draw, Gradient, Op, Picture};
+pub use params::{ALIGN, Bucket, Init, ParamDecl, ParamLayout, Place};
+pub use tensor::Tensor;

@@ -1,0 +1,50 @@
+//! Distributions as values, and negative log-likelihoods. All in nats, per element: the formula reduces.
+
+use super::Scope;
+use crate::graph::Tensor;
+
+/// Log-variances are limited to this from below; the gradient is zero outside.
+pub const LOG_VAR_MIN: f64 = -30.0;
+/// Log-variances are limited to this from above.
+pub const LOG_VAR_MAX: f64 = 20.0;
+
+/// N(mean, diag e^log_var); both \[batch, latents\].
+#[derive(Clone, Copy, Debug)]
+pub struct DiagonalGaussian<'g> {
+    /// μ
+    pub mean: Tensor<'g>,
+    /// ln σ², limited to [−30, 20].
+    pub log_var: Tensor<'g>,
+}
+
+impl<'g> DiagonalGaussian<'g> {
+    /// A Gaussian of that mean and (unlimited) log-variance.
+    pub fn new(mean: Tensor<'g>, log_var: Tensor<'g>) -> Self {
+        Self { mean, log_var: log_var.clamp(LOG_VAR_MIN, LOG_VAR_MAX) }
+    }
+
+    /// z = μ + σ ε with ε ~ N(0, 1) drawn under `net`: \[samples, batch, latents\].
+    pub fn sample(&self, net: &Scope<'g>, samples: usize) -> Tensor<'g> {
+        let mut dims = vec![samples];
+        dims.extend(self.mean.shape().dims());
+        self.mean.reparameterise(self.log_var, net.normal(&dims))
+    }
+
+    /// KL(self ‖ N(0, 1)) = ½(μ² + σ² − ln σ² − 1) per dimension.
+    pub fn kl_standard(&self) -> Tensor<'g> {
+        self.mean.gaussian_kl(self.log_var)
+    }
+}
+
+/// −ln p(x) per element, x a bit (or a probability) of logits a: \[samples, batch, …\].
+#[track_caller]
+pub fn bernoulli_nll<'g>(x: Tensor<'g>, logits: Tensor<'g>) -> Tensor<'g> {
+    logits.bce(x)
+}
+
+/// −ln N(x; mean, variance) = ½((x − mean)²/variance + ln 2π variance) per element.
+#[track_caller]
+pub fn gaussian_nll<'g>(x: Tensor<'g>, mean: Tensor<'g>, variance: f64) -> Tensor<'g> {
+    let constant = 0.5 * (std::f64::consts::TAU * variance).ln();
+    (mean - x).square().affine(0.5 / variance, constant)
+}

@@ -1,0 +1,11 @@
+//! F5: functions over [`Tensor`](crate::graph::Tensor): scopes and layers, distributions, optimizers. What existing
+//! ops can express stands here, and is no op.
+
+mod distributions;
+mod layers;
+pub mod optim;
+mod scope;
+
+pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_nll, gaussian_nll};
+pub use layers::{activate, linear, mlp};
+pub use scope::{Mode, Scalars, Scope};

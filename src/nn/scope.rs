@@ -1,0 +1,161 @@
+//! [`Scope`]: a path under which a model declares parameters, draws noise and reads schedules.
+
+use crate::config::Schedule;
+use crate::graph::{Graph, Init, Tensor};
+use crate::kernels::StepRow;
+use crate::values::Shape;
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::Div;
+use std::rc::Rc;
+
+/// What the graph is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Noise belongs to the moment.
+    Train,
+    /// Noise belongs to the example, whatever the batch: two evaluations agree.
+    Evaluate,
+}
+
+/// How a scheduled scalar follows from the step.
+#[derive(Clone, PartialEq, Debug)]
+enum Rule {
+    Schedule(Schedule),
+    /// 1/(1 − βᵗ⁺¹): Adam's correction of a moment that began at 0.
+    Correction(f64),
+}
+
+/// The scheduled scalars of a graph: computed in f64 on the host, one row a step.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Scalars {
+    rules: Vec<(usize, Rule)>,
+}
+
+impl Scalars {
+    /// Writes the scalars of `step` into a row.
+    pub fn fill(&self, row: &mut StepRow, step: u64) {
+        for (index, rule) in &self.rules {
+            let value = match rule {
+                Rule::Schedule(s) => s.at(step),
+                Rule::Correction(beta) => 1.0 / (1.0 - beta.powf((step + 1) as f64)),
+            };
+            row.scalars[*index] = value as f32;
+        }
+    }
+
+    fn add(&mut self, index: usize, rule: Rule) {
+        if !self.rules.iter().any(|(i, _)| *i == index) {
+            self.rules.push((index, rule));
+        }
+    }
+}
+
+/// A path in a graph. `&net / "encoder"` is the scope below.
+#[derive(Clone)]
+pub struct Scope<'g> {
+    graph: &'g Graph,
+    path: String,
+    mode: Mode,
+    scalars: Rc<RefCell<Scalars>>,
+}
+
+impl<'g> Scope<'g> {
+    /// The root scope of a graph.
+    pub fn root(graph: &'g Graph, mode: Mode) -> Self {
+        Self { graph, path: String::new(), mode, scalars: Rc::default() }
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &'g Graph {
+        self.graph
+    }
+
+    /// What the graph is for.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The scheduled scalars that were declared under the root.
+    pub fn scalars(&self) -> Scalars {
+        self.scalars.borrow().clone()
+    }
+
+    fn name(&self, leaf: &str) -> String {
+        if self.path.is_empty() { leaf.into() } else { format!("{}.{leaf}", self.path) }
+    }
+
+    /// A parameter under this path.
+    #[track_caller]
+    pub fn param(&self, name: &str, dims: &[usize], init: Init) -> Tensor<'g> {
+        self.graph.enter(&self.path);
+        self.graph.param(&self.name(name), Shape::new(dims), init)
+    }
+
+    /// A number that may follow a schedule; a constant one is a constant of the graph.
+    pub fn scalar(&self, name: &str, schedule: &Schedule) -> Tensor<'g> {
+        match schedule {
+            Schedule::Constant(c) => self.graph.constant(*c, Shape::SCALAR),
+            _ => {
+                let name = self.name(name);
+                let t = self.graph.scalar(&name);
+                self.scalars.borrow_mut().add(self.graph.scalar_index(&name), Rule::Schedule(schedule.clone()));
+                t
+            }
+        }
+    }
+
+    /// The index, in the step row, of a number that may follow a schedule.
+    pub fn scalar_index(&self, name: &str, schedule: &Schedule) -> usize {
+        let index = self.graph.scalar_index(&self.name(name));
+        self.scalars.borrow_mut().add(index, Rule::Schedule(schedule.clone()));
+        index
+    }
+
+    /// The index, in the step row, of 1/(1 − βᵗ) at the t-th step.
+    pub fn correction_index(&self, name: &str, beta: f64) -> usize {
+        let index = self.graph.scalar_index(&self.name(name));
+        self.scalars.borrow_mut().add(index, Rule::Correction(beta));
+        index
+    }
+
+    /// Standard normal noise \[samples, batch, …\].
+    pub fn normal(&self, dims: &[usize]) -> Tensor<'g> {
+        self.graph.enter(&self.path);
+        self.graph.random(&self.path, Shape::new(dims), true, self.mode == Mode::Evaluate)
+    }
+}
+
+impl<'g, D: Display> Div<D> for &Scope<'g> {
+    type Output = Scope<'g>;
+    fn div(self, child: D) -> Scope<'g> {
+        let path = self.name(&child.to_string());
+        self.graph.enter(&path);
+        Scope { path, ..self.clone() }
+    }
+}
+
+impl<'g, D: Display> Div<D> for Scope<'g> {
+    type Output = Scope<'g>;
+    fn div(self, child: D) -> Scope<'g> {
+        &self / child
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_follow_schedules_and_corrections() {
+        let g = Graph::new();
+        let net = Scope::root(&g, Mode::Train);
+        let ramp = Schedule::Linear { from: 0.0, to: 1.0, steps: 10, start: 0 };
+        let beta = net.scalar_index("beta", &ramp);
+        let c = (&net / "optimizer").correction_index("c1", 0.9);
+        let mut row = StepRow::new(5, 0, 0, 1);
+        net.scalars().fill(&mut row, 5);
+        assert!((row.scalars[beta] - 0.5).abs() < 1e-7);
+        assert!((f64::from(row.scalars[c]) - 1.0 / (1.0 - 0.9f64.powi(6))).abs() < 1e-6);
+    }
+}

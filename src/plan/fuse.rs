@@ -1,0 +1,118 @@
+//! Fusion: each rule recognises one composition and names the kernel that computes it whole. A test shows, for every
+//! rule, that the fused and the unfused plan agree.
+
+use super::rewrite::Ir;
+use crate::graph::Op;
+use crate::kernels::matmul_vec4::Act;
+use crate::kernels::{binary, unary};
+
+/// A rule replaces the op and the arguments of one node, or leaves it.
+type Rule = fn(&Ir, &[usize], usize) -> Option<(Op, Vec<usize>)>;
+
+/// The rules, in the order in which they are tried at each node.
+pub(super) const RULES: &[(&str, Rule)] = &[
+    ("scaled sum", scaled_sum),
+    ("bias", bias),
+    ("activation", activation),
+    ("activation gradient", activation_gradient),
+    ("bce gradient", bce_gradient),
+];
+
+/// Applies every rule at every live node, in order, until nothing more is recognised.
+pub(super) fn fuse(mut ir: Ir) -> Ir {
+    for id in 0..ir.nodes.len() {
+        let uses = ir.uses();
+        if !ir.live()[id] {
+            continue;
+        }
+        while let Some((op, args)) = RULES.iter().find_map(|(_, rule)| rule(&ir, &uses, id)) {
+            ir.nodes[id].op = op;
+            ir.nodes[id].args = args;
+        }
+    }
+    ir
+}
+
+/// c·Σx → Σ scaled by c.
+fn scaled_sum(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
+    let Op::Unary(unary::Op::Affine, c, 0.0) = ir.nodes[id].op else { return None };
+    let x = ir.nodes[id].args[0];
+    match ir.nodes[x].op {
+        Op::Sum { first, count, scale } if uses[x] == 1 => {
+            Some((Op::Sum { first, count, scale: scale * f64::from(c) }, ir.nodes[x].args.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// A·B + broadcast bias → Linear.
+fn bias(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
+    let n = &ir.nodes[id];
+    let Op::Binary(binary::Op::Add) = n.op else { return None };
+    let (x, b) = (n.args[0], n.args[1]);
+    let (Op::Matmul { ta, tb }, Op::Broadcast) = (&ir.nodes[x].op, &ir.nodes[b].op) else { return None };
+    let vector = ir.nodes[b].args[0];
+    let row = ir.nodes[vector].shape;
+    if uses[x] != 1 || n.shape.rank() != 2 || row.rank() != 1 || row.len() != n.shape.last() {
+        return None;
+    }
+    let args = vec![ir.nodes[x].args[0], ir.nodes[x].args[1], vector];
+    Some((Op::Linear { ta: *ta, tb: *tb, bias: true, act: Act::None }, args))
+}
+
+/// act(Linear) and act(A·B) → Linear with that activation.
+fn activation(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
+    let act = match ir.nodes[id].op {
+        Op::Unary(unary::Op::Relu, ..) => Act::Relu,
+        Op::Unary(unary::Op::Sigmoid, ..) => Act::Sigmoid,
+        Op::Unary(unary::Op::Tanh, ..) => Act::Tanh,
+        _ => return None,
+    };
+    let x = ir.nodes[id].args[0];
+    let (ta, tb, bias) = match ir.nodes[x].op {
+        Op::Linear { ta, tb, bias, act: Act::None } => (ta, tb, bias),
+        Op::Matmul { ta, tb } => (ta, tb, false),
+        _ => return None,
+    };
+    (uses[x] == 1).then(|| (Op::Linear { ta, tb, bias, act }, ir.nodes[x].args.clone()))
+}
+
+/// dy·step(y), dy·y(1 − y), dy·(1 − y²) → one pass over dy and y.
+fn activation_gradient(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
+    let Op::Binary(binary::Op::Mul) = ir.nodes[id].op else { return None };
+    let one_minus = |x: usize| match ir.nodes[x].op {
+        Op::Unary(unary::Op::Affine, -1.0, 1.0) if uses[x] == 1 => Some(ir.nodes[x].args[0]),
+        _ => None,
+    };
+    let factor = |f: usize| -> Option<(binary::Op, usize)> {
+        let node = &ir.nodes[f];
+        match node.op {
+            Op::Unary(unary::Op::Step, ..) if uses[f] == 1 => Some((binary::Op::ReluGrad, node.args[0])),
+            Op::Binary(binary::Op::Mul) if uses[f] == 1 && one_minus(node.args[1]) == Some(node.args[0]) => {
+                Some((binary::Op::SigmoidGrad, node.args[0]))
+            }
+            _ => {
+                let square = one_minus(f)?;
+                match ir.nodes[square].op {
+                    Op::Unary(unary::Op::Square, ..) if uses[square] == 1 => {
+                        Some((binary::Op::TanhGrad, ir.nodes[square].args[0]))
+                    }
+                    _ => None,
+                }
+            }
+        }
+    };
+    let (dy, f) = (ir.nodes[id].args[0], ir.nodes[id].args[1]);
+    factor(f).map(|(op, y)| (Op::Binary(op), vec![dy, y]))
+}
+
+/// c·(σ(a) − x) → the gradient of BCE from logits.
+fn bce_gradient(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
+    let Op::Unary(unary::Op::Affine, c, 0.0) = ir.nodes[id].op else { return None };
+    let difference = ir.nodes[id].args[0];
+    let Op::Binary(binary::Op::Sub) = ir.nodes[difference].op else { return None };
+    let (s, x) = (ir.nodes[difference].args[0], ir.nodes[difference].args[1]);
+    let Op::Unary(unary::Op::Sigmoid, ..) = ir.nodes[s].op else { return None };
+    let plain = ir.nodes[x].op != Op::Broadcast && uses[difference] == 1 && uses[s] == 1;
+    plain.then(|| (Op::BceGrad(c), vec![ir.nodes[s].args[0], x]))
+}

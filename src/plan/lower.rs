@@ -1,0 +1,559 @@
+//! Lowering: every node becomes one dispatch, or nothing (reshapes, foldable broadcasts, values placed where they are
+//! needed), then effects, then memory.
+
+use super::memory::{self, Temp};
+use super::rewrite::{Ir, rewrite};
+use super::{Buffer, Dispatch, LOG_ROWS, Log, Plan, StoreRef, View, fuse, validate};
+use crate::graph::{Binarise, Effect, Graph, Op, ParamLayout};
+use crate::kernels::{self as k, Call, Params};
+use crate::values::{DType, Result, Shape};
+
+/// How to compile; the defaults are what `train` uses.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Apply the fusion rules.
+    pub fuse: bool,
+    /// Let temporaries share buffers.
+    pub reuse: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { fuse: true, reuse: true }
+    }
+}
+
+/// Invocations of a workgroup of the elementwise kernels.
+const WG: u32 = 64;
+/// The longest serial run of a reduction; longer ones take several passes.
+const RUN: usize = 4096;
+
+/// Compiles what `outputs` (packed tensors), the log and the effects of a graph need, over the buckets of `layout`.
+pub fn compile(
+    name: &str,
+    graph: &Graph,
+    outputs: &[crate::graph::Tensor<'_>],
+    layout: &ParamLayout,
+    options: Options,
+) -> Result<Plan> {
+    let effects = graph.effects();
+    let log = graph.log_table();
+    let guarded = if effects.is_empty() { vec![] } else { graph.guarded() };
+    let mut roots: Vec<usize> = outputs.iter().map(|t| t.id()).collect();
+    roots.extend(log.iter().map(|l| l.packed));
+    roots.extend(&guarded);
+    let values = effects.iter().map(|e| match e {
+        Effect::Assign { value, .. } => *value,
+        Effect::Adam { grad, .. } | Effect::Sgd { grad, .. } => *grad,
+    });
+    roots.extend(values);
+    let mut ir = rewrite(&graph.nodes(), &roots);
+    if options.fuse {
+        ir = fuse::fuse(ir);
+    }
+    // Ids of the rewritten graph, in the order in which the roots were listed.
+    let mut at = ir.roots.clone().into_iter();
+    let mut next = |n: usize| at.by_ref().take(n).collect::<Vec<_>>();
+    next(outputs.len());
+    let packed = next(usize::from(log.is_some())).pop();
+    let guarded = next(guarded.len());
+    let values = next(effects.len());
+
+    let mut l = Lowering::new(graph, layout, ir);
+    l.run();
+    if let (Some(log), Some(packed)) = (&log, packed) {
+        l.log(log.names.len(), packed);
+    }
+    l.effects(&effects, &values, &guarded);
+    let (slots, live_bytes) = memory::assign(&mut l.dispatches, &l.temps, options.reuse);
+    let plan = Plan {
+        name: name.into(),
+        stores: l.stores,
+        slots,
+        dispatches: l.dispatches,
+        scalars: graph.scalars(),
+        log: log.map(|t| Log { path: "log/table".into(), names: t.names, rows: LOG_ROWS }),
+        live_bytes,
+    };
+    validate(&plan)?;
+    Ok(plan)
+}
+
+/// Where a node's value is.
+#[derive(Clone, Copy)]
+enum Value {
+    /// In memory.
+    Here(View),
+    /// Not made yet: a constant, a scalar, a broadcast; made when something needs it in memory.
+    Lazy,
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    layout: &'a ParamLayout,
+    ir: Ir,
+    /// For each node, where a pack wants its value.
+    wanted: Vec<Option<View>>,
+    values: Vec<Value>,
+    dispatches: Vec<Dispatch>,
+    stores: Vec<StoreRef>,
+    temps: Vec<Temp>,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(graph: &'a Graph, layout: &'a ParamLayout, ir: Ir) -> Self {
+        let n = ir.nodes.len();
+        let (wanted, values) = (vec![None; n], vec![Value::Lazy; n]);
+        Self { graph, layout, ir, wanted, values, dispatches: vec![], stores: vec![], temps: vec![] }
+    }
+
+    fn run(&mut self) {
+        let live = self.ir.live();
+        self.place_packs(&live);
+        for id in (0..self.ir.nodes.len()).filter(|&id| live[id]) {
+            self.node(id);
+        }
+    }
+
+    /// A value that only a pack reads is computed at its place in the pack.
+    fn place_packs(&mut self, live: &[bool]) {
+        let uses = self.ir.uses();
+        for id in (0..self.ir.nodes.len()).filter(|&id| live[id]) {
+            let Op::Pack { path, places } = self.ir.nodes[id].op.clone() else { continue };
+            let store = self.scratch(&path, DType::F32, self.ir.nodes[id].shape.len());
+            for (&arg, place) in self.ir.nodes[id].args.clone().iter().zip(places) {
+                // Through reshapes, as long as each is read once.
+                let mut source = arg;
+                while self.ir.nodes[source].op == Op::Reshape && uses[source] == 1 {
+                    source = self.ir.nodes[source].args[0];
+                }
+                let node = &self.ir.nodes[source];
+                let alias = matches!(node.op, Op::Param(_) | Op::State(_) | Op::Reshape | Op::Pack { .. });
+                if uses[source] == 1 && !alias {
+                    self.wanted[source] = Some(range(store, place, node.shape.len(), DType::F32));
+                }
+            }
+        }
+    }
+
+    fn node(&mut self, id: usize) {
+        let n = self.ir.nodes[id].clone();
+        let len = n.shape.len();
+        let (kernel, consts, params, args): (&str, Vec<u32>, Vec<u32>, Vec<View>) = match &n.op {
+            Op::Const(_) | Op::Scalar(_) | Op::Broadcast => {
+                // Made on demand; at once where a pack waits for it.
+                if self.wanted[id].is_some() {
+                    self.here(id);
+                }
+                return;
+            }
+            Op::Param(p) => return self.param(id, &self.graph.params()[*p].path),
+            Op::State(s) => {
+                let d = &self.graph.states()[*s];
+                let store = self.persistent(&d.path, d.dtype, d.shape.len());
+                self.values[id] = Value::Here(View { dtype: d.dtype, ..range(store, 0, len, d.dtype) });
+                return;
+            }
+            Op::Reshape => {
+                self.values[id] = Value::Here(self.here(n.args[0]));
+                return;
+            }
+            Op::Pack { path, places } => return self.pack(id, &path.clone(), places),
+            Op::Detach => unreachable!("rewritten away"),
+            Op::Random(d) => {
+                let (samples, batch) = (n.shape[0], n.shape[1]);
+                let p = k::random::RandomParams {
+                    samples: samples as u32,
+                    batch: batch as u32,
+                    inner: (len / samples / batch) as u32,
+                    stream_lo: d.stream as u32,
+                    stream_hi: (d.stream >> 32) as u32,
+                    by_example: d.by_example.into(),
+                };
+                let op = if d.normal { k::random::Op::Normal } else { k::random::Op::Unit };
+                ("random", vec![op as u32, WG], p.words(), vec![])
+            }
+            Op::Batch(b) => {
+                let p = k::batch::BatchParams {
+                    batch: n.shape[0] as u32,
+                    inner: (len / n.shape[0]) as u32,
+                    streamed: b.streamed.into(),
+                    stream_lo: b.stream as u32,
+                    stream_hi: (b.stream >> 32) as u32,
+                    by_example: b.by_example.into(),
+                };
+                let op = match b.binarise {
+                    Binarise::None => k::batch::Op::None,
+                    Binarise::Dynamic => k::batch::Op::Dynamic,
+                    Binarise::Static => k::batch::Op::Static,
+                };
+                ("batch", vec![op as u32, WG], p.words(), self.all(&n.args))
+            }
+            Op::Unary(f, alpha, beta) => {
+                let p = k::unary::UnaryParams { n: len as u32, alpha: *alpha, beta: *beta };
+                ("unary", vec![*f as u32, WG], p.words(), self.all(&n.args))
+            }
+            Op::Binary(f) => {
+                let (a, a_div, a_mod) = self.repeated(n.args[0], n.shape);
+                let (b, b_div, b_mod) = self.repeated(n.args[1], n.shape);
+                let p = k::binary::BinaryParams { n: len as u32, a_div, a_mod, b_div, b_mod };
+                ("binary", vec![*f as u32, WG], p.words(), vec![a, b])
+            }
+            Op::Permute(perm) => {
+                let strides = self.ir.nodes[n.args[0]].shape.strides();
+                let strides: Vec<i64> = perm.iter().map(|&p| strides[p] as i64).collect();
+                self.copy(&n.shape, &strides, 0, &vec![0; n.shape.rank()], n.shape.dims(), n.args[0])
+            }
+            Op::Slice(start) => {
+                let strides = self.ir.nodes[n.args[0]].shape.strides();
+                let offset: usize = start.iter().zip(strides).map(|(a, s)| a * s).sum();
+                let strides: Vec<i64> = strides[..start.len()].iter().map(|&s| s as i64).collect();
+                self.copy(&n.shape, &strides, offset as i64, &vec![0; start.len()], n.shape.dims(), n.args[0])
+            }
+            Op::Pad(start) => {
+                let from = self.ir.nodes[n.args[0]].shape;
+                let strides: Vec<i64> = from.strides()[..from.rank()].iter().map(|&s| s as i64).collect();
+                let offset: i64 = start.iter().zip(&strides).map(|(&a, s)| -(a as i64) * s).sum();
+                let end: Vec<usize> = start.iter().zip(from.dims()).map(|(a, d)| a + d).collect();
+                self.copy(&n.shape, &strides, offset, start, &end, n.args[0])
+            }
+            Op::Sum { first, count, scale } => {
+                return self.reduce(id, k::reduce::Op::Sum, *first, *count, *scale as f32);
+            }
+            Op::Max { first, count } => return self.reduce(id, k::reduce::Op::Max, *first, *count, 1.0),
+            Op::Matmul { ta, tb } => self.matmul(&n.args, *ta, *tb, false, 0),
+            Op::Linear { ta, tb, bias, act } => self.matmul(&n.args, *ta, *tb, *bias, *act as u32),
+            Op::Bce => {
+                let p = k::bce::BceParams { n: len as u32, scale: 1.0 };
+                ("bce", vec![k::bce::Op::Loss as u32, WG], p.words(), self.all(&n.args))
+            }
+            Op::BceGrad(scale) => {
+                let p = k::bce::BceParams { n: len as u32, scale: *scale };
+                ("bce", vec![k::bce::Op::Grad as u32, WG], p.words(), self.all(&n.args))
+            }
+            Op::GaussianKl => {
+                let p = k::gaussian_kl::GaussianKlParams { n: len as u32 };
+                ("gaussian_kl", vec![WG], p.words(), self.all(&n.args))
+            }
+            Op::Reparam => {
+                let m = self.ir.nodes[n.args[0]].shape.len();
+                let p = k::reparam::ReparamParams { n: len as u32, m: m as u32 };
+                ("reparam", vec![WG], p.words(), self.all(&n.args))
+            }
+        };
+        let out = self.target(id);
+        self.emit(kernel, consts, params, args, vec![out], &n.scope);
+        self.values[id] = Value::Here(out);
+    }
+
+    /// Where a node's value goes: its place in a pack, or a new temporary.
+    fn target(&mut self, id: usize) -> View {
+        let len = self.ir.nodes[id].shape.len();
+        self.wanted[id].unwrap_or_else(|| self.temp(DType::F32, len))
+    }
+
+    fn temp(&mut self, dtype: DType, len: usize) -> View {
+        self.temps.push(Temp { dtype, len });
+        let value = self.temps.len() - 1;
+        View { buffer: Buffer::Slot(value), offset: 0, len, dtype, value }
+    }
+
+    fn store(&mut self, path: &str, dtype: DType, len: usize, scratch: bool) -> usize {
+        if let Some(known) = self.stores.iter().position(|s| s.path == path) {
+            assert_eq!((self.stores[known].dtype, self.stores[known].len), (dtype, len), "store {path}");
+            return known;
+        }
+        self.stores.push(StoreRef { path: path.into(), dtype, len, scratch });
+        self.stores.len() - 1
+    }
+
+    fn persistent(&mut self, path: &str, dtype: DType, len: usize) -> usize {
+        self.store(path, dtype, len, false)
+    }
+
+    fn scratch(&mut self, path: &str, dtype: DType, len: usize) -> usize {
+        self.store(path, dtype, len, true)
+    }
+
+    fn emit(&mut self, kernel: &str, consts: Vec<u32>, params: Vec<u32>, ins: Vec<View>, outs: Vec<View>, scope: &str) {
+        let call = Call { consts, params };
+        self.dispatches.push(Dispatch { kernel: k::kernel(kernel), call, ins, outs, scope: scope.into() });
+    }
+
+    fn all(&mut self, ids: &[usize]) -> Vec<View> {
+        ids.iter().map(|&id| self.here(id)).collect()
+    }
+
+    /// The value in memory, made now if nothing needed it before.
+    fn here(&mut self, id: usize) -> View {
+        if let Value::Here(v) = self.values[id] {
+            return v;
+        }
+        let n = self.ir.nodes[id].clone();
+        let out = self.target(id);
+        match n.op {
+            Op::Const(c) => self.fill(k::fill::Op::Const, c as f32, 0, out, &n.scope),
+            Op::Scalar(index) => self.fill(k::fill::Op::Scalar, 0.0, index as u32, out, &n.scope),
+            Op::Broadcast => {
+                let from = self.ir.nodes[n.args[0]].shape;
+                let shift = n.shape.rank() - from.rank();
+                let strides: Vec<i64> =
+                    (0..n.shape.rank())
+                        .map(|i| {
+                            if i >= shift && from[i - shift] == n.shape[i] {
+                                from.strides()[i - shift] as i64
+                            } else {
+                                0
+                            }
+                        })
+                        .collect();
+                let lo = vec![0; n.shape.rank()];
+                let (kernel, consts, params, args) = self.copy(&n.shape, &strides, 0, &lo, n.shape.dims(), n.args[0]);
+                self.emit(kernel, consts, params, args, vec![out], &n.scope);
+            }
+            op => unreachable!("{} is lowered before it is read", op.name()),
+        }
+        self.values[id] = Value::Here(out);
+        out
+    }
+
+    fn fill(&mut self, op: k::fill::Op, value: f32, index: u32, out: View, scope: &str) {
+        let p = k::fill::FillParams { n: out.len as u32, value, index };
+        self.emit("fill", vec![op as u32, WG], p.words(), vec![], vec![out], scope);
+    }
+
+    fn copy(
+        &mut self,
+        shape: &Shape,
+        strides: &[i64],
+        offset: i64,
+        lo: &[usize],
+        hi: &[usize],
+        arg: usize,
+    ) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
+        let p = k::copy::CopyParams::new(shape.dims(), strides, offset, lo, hi);
+        ("copy", vec![WG], p.words(), vec![self.here(arg)])
+    }
+
+    /// An operand of a binary kernel: where it is, and the (div, mod) by which its index follows the result's.
+    fn repeated(&mut self, id: usize, shape: Shape) -> (View, u32, u32) {
+        let whole = (1, shape.len() as u32);
+        let n = &self.ir.nodes[id];
+        let folded = match n.op {
+            // Made before: it is in memory at full size.
+            _ if matches!(self.values[id], Value::Here(_)) => None,
+            Op::Broadcast => div_mod(self.ir.nodes[n.args[0]].shape, shape).map(|dm| (n.args[0], dm)),
+            _ => None,
+        };
+        let (id, (div, modulus)) = folded.unwrap_or((id, whole));
+        (self.here(id), div, modulus)
+    }
+
+    fn param(&mut self, id: usize, path: &str) {
+        let index = self.layout.find(path).unwrap_or_else(|| panic!("no parameter {path} in the layout"));
+        let place = self.layout.places[index];
+        let path = self.layout.path(place.bucket);
+        let store = self.persistent(&path, DType::F32, self.layout.buckets[place.bucket].len);
+        let len = self.ir.nodes[id].shape.len();
+        self.values[id] = Value::Here(range(store, place.offset, len, DType::F32));
+    }
+
+    fn pack(&mut self, id: usize, path: &str, places: &[usize]) {
+        let n = self.ir.nodes[id].clone();
+        let store = self.scratch(path, DType::F32, n.shape.len());
+        for (&arg, &place) in n.args.iter().zip(places) {
+            let from = self.here(arg);
+            let to = range(store, place, from.len, DType::F32);
+            if from != to {
+                let p = k::copy::CopyParams::new(&[from.len], &[1], 0, &[0], &[from.len]);
+                self.emit("copy", vec![WG], p.words(), vec![from], vec![to], &n.scope);
+            }
+        }
+        self.values[id] = Value::Here(range(store, 0, n.shape.len(), DType::F32));
+    }
+
+    fn reduce(&mut self, id: usize, op: k::reduce::Op, first: usize, count: usize, scale: f32) {
+        let n = self.ir.nodes[id].clone();
+        let from = self.ir.nodes[n.args[0]].shape;
+        let outer: usize = from.dims()[..first].iter().product();
+        let inner: usize = from.dims()[first + count..].iter().product();
+        let mut terms: usize = from.dims()[first..first + count].iter().product();
+        let mut x = self.here(n.args[0]);
+        loop {
+            // One pass where a serial run is short enough, else about √terms partial results first.
+            let run = if terms <= RUN { terms } else { terms.isqrt().next_multiple_of(64).min(RUN) };
+            let chunks = terms.div_ceil(run);
+            let last = chunks == 1;
+            let p = k::reduce::ReduceParams {
+                outer: outer as u32,
+                k: terms as u32,
+                inner: inner as u32,
+                chunks: chunks as u32,
+                run: run as u32,
+                scale: if last { scale } else { 1.0 },
+            };
+            let y = if last { self.target(id) } else { self.temp(DType::F32, outer * chunks * inner) };
+            self.emit("reduce", vec![op as u32, WG], p.words(), vec![x], vec![y], &n.scope);
+            if last {
+                self.values[id] = Value::Here(y);
+                return;
+            }
+            (x, terms) = (y, chunks);
+        }
+    }
+
+    fn matmul(
+        &mut self,
+        args: &[usize],
+        ta: bool,
+        tb: bool,
+        bias: bool,
+        act: u32,
+    ) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
+        let (a, b) = (self.ir.nodes[args[0]].shape, self.ir.nodes[args[1]].shape);
+        let r = a.rank();
+        let (m, depth) = if ta { (a[r - 1], a[r - 2]) } else { (a[r - 2], a[r - 1]) };
+        let n = if tb { b[r - 2] } else { b[r - 1] };
+        let batch = if r == 3 { a[0] } else { 1 };
+        let p = k::matmul_vec4::MatmulParams { m: m as u32, n: n as u32, k: depth as u32, batch: batch as u32 };
+        let (wgx, wgy) = k::matmul_vec4::tile(m, n, depth);
+        let consts = vec![ta.into(), tb.into(), bias.into(), act, wgx, wgy];
+        let name = if k::matmul_vec4::fits(m, n, depth, ta, tb) { "matmul_vec4" } else { "matmul_scalar" };
+        let (x, w) = (self.here(args[0]), self.here(args[1]));
+        // A binding must be there even where the kernel does not read it.
+        let third = if bias { self.here(args[2]) } else { x };
+        (name, consts, p.words(), vec![x, w, third])
+    }
+
+    fn log(&mut self, columns: usize, packed: usize) {
+        let x = self.here(packed);
+        let stride = crate::graph::ALIGN;
+        let table = self.scratch("log/table", DType::F32, LOG_ROWS * columns);
+        let p = k::log_row::LogRowParams { k: columns as u32, stride: stride as u32, rows: LOG_ROWS as u32 };
+        let out = range(table, 0, LOG_ROWS * columns, DType::F32);
+        self.emit("log_row", vec![WG], p.words(), vec![x], vec![out], "log");
+    }
+
+    fn effects(&mut self, effects: &[Effect], values: &[usize], guarded: &[usize]) {
+        if effects.is_empty() {
+            return;
+        }
+        // What an earlier effect overwrites is copied while it still has its value.
+        let mut sources: Vec<View> = Vec::new();
+        for &v in values {
+            let view = self.here(v);
+            let state = matches!(view.buffer, Buffer::Store(s) if !self.stores[s].scratch);
+            sources.push(if state { self.duplicate(view) } else { view });
+        }
+        let flag = self.gate(effects, &sources, guarded);
+        for (effect, value) in effects.iter().zip(sources) {
+            self.effect(effect, value, flag);
+        }
+    }
+
+    fn duplicate(&mut self, from: View) -> View {
+        let to = self.temp(DType::F32, from.len);
+        let p = k::copy::CopyParams::new(&[from.len], &[1], 0, &[0], &[from.len]);
+        self.emit("copy", vec![WG], p.words(), vec![from], vec![to], "effects");
+        to
+    }
+
+    /// Counts what is not finite among the values and the guarded nodes; returns the flag that gates every effect.
+    fn gate(&mut self, effects: &[Effect], sources: &[View], guarded: &[usize]) -> View {
+        let mut checked: Vec<(View, bool)> = Vec::new();
+        for &g in guarded {
+            checked.push((self.here(g), false));
+        }
+        for (e, v) in effects.iter().zip(sources) {
+            // Adam squares the gradient: its square must be finite too.
+            checked.push((*v, matches!(e, Effect::Adam { .. })));
+        }
+        checked.dedup_by_key(|c| c.0);
+        const PARTS: usize = 64;
+        let counts = self.scratch("guard/counts", DType::U32, checked.len() * PARTS);
+        for (i, &(x, squares)) in checked.iter().enumerate() {
+            let parts = x.len.div_ceil(1024).min(PARTS);
+            let run = x.len.div_ceil(parts);
+            let parts = x.len.div_ceil(run);
+            let out = range(counts, i * PARTS, parts, DType::U32);
+            let p = k::finite::FiniteParams { n: x.len as u32, run: run as u32, squares: squares.into() };
+            self.emit("finite", vec![WG], p.words(), vec![x], vec![out], "guard");
+        }
+        let n = checked.len() * PARTS;
+        let flag = self.temp(DType::U32, 1);
+        let skipped = self.persistent("guard/skipped", DType::U32, 1);
+        let p = k::gate::GateParams { n: n as u32 };
+        let outs = vec![flag, range(skipped, 0, 1, DType::U32)];
+        self.emit("gate", vec![], p.words(), vec![range(counts, 0, n, DType::U32)], outs, "guard");
+        flag
+    }
+
+    fn effect(&mut self, effect: &Effect, value: View, flag: View) {
+        let state = |l: &mut Self, s: usize| {
+            let d = &l.graph.states()[s];
+            let len = d.shape.len();
+            let store = l.persistent(&d.path, d.dtype, len);
+            range(store, 0, len, d.dtype)
+        };
+        match effect {
+            Effect::Assign { state: s, .. } => {
+                let out = state(self, *s);
+                let p = k::assign::AssignParams { n: value.len as u32 };
+                self.emit("assign", vec![WG], p.words(), vec![value, flag], vec![out], "effects");
+            }
+            Effect::Adam { wmv, beta1, beta2, epsilon, scalars, .. } => {
+                let outs: Vec<View> = wmv.iter().map(|&s| state(self, s)).collect();
+                let p = k::adam::AdamParams {
+                    n: value.len as u32,
+                    beta1: *beta1,
+                    beta2: *beta2,
+                    eps: *epsilon,
+                    lr: scalars[0] as u32,
+                    c1: scalars[1] as u32,
+                    c2: scalars[2] as u32,
+                };
+                self.emit("adam", vec![WG], p.words(), vec![value, flag], outs, "optimizer");
+            }
+            Effect::Sgd { wu, momentum, rate, .. } => {
+                let outs: Vec<View> = wu.iter().map(|&s| state(self, s)).collect();
+                let p = k::sgd::SgdParams { n: value.len as u32, momentum: *momentum, lr: *rate as u32 };
+                self.emit("sgd", vec![WG], p.words(), vec![value, flag], outs, "optimizer");
+            }
+        }
+    }
+}
+
+fn range(store: usize, offset: usize, len: usize, dtype: DType) -> View {
+    View { buffer: Buffer::Store(store), offset, len, dtype, value: usize::MAX }
+}
+
+/// The (div, mod) for which (i / div) % mod runs through a tensor of shape `from` as i runs through `to`: where what
+/// is kept are neighbouring axes.
+fn div_mod(from: Shape, to: Shape) -> Option<(u32, u32)> {
+    let shift = to.rank() - from.rank();
+    let kept = |i: usize| i >= shift && from[i - shift] == to[i];
+    let matter: Vec<usize> = (0..to.rank()).filter(|&i| to[i] > 1).collect();
+    let keeps: Vec<usize> = matter.iter().copied().filter(|&i| kept(i)).collect();
+    let (Some(&first), Some(&last)) = (keeps.first(), keeps.last()) else { return Some((1, 1)) };
+    if matter.iter().any(|&i| first < i && i < last && !kept(i)) {
+        return None;
+    }
+    let div: usize = to.dims()[last + 1..].iter().product();
+    Some((div as u32, from.len() as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broadcasts_of_neighbouring_axes_fold_into_an_index() {
+        let dm = |from: &[usize], to: &[usize]| div_mod(Shape::new(from), Shape::new(to));
+        assert_eq!(dm(&[], &[4, 5]), Some((1, 1)));
+        assert_eq!(dm(&[5], &[4, 5]), Some((1, 5)));
+        assert_eq!(dm(&[4, 1], &[4, 5]), Some((5, 4)));
+        assert_eq!(dm(&[3, 1], &[2, 3, 5]), Some((5, 3)));
+        assert_eq!(dm(&[2, 1, 5], &[2, 3, 5]), None);
+        assert_eq!(dm(&[2, 1, 5], &[2, 1, 5]), Some((1, 10)));
+    }
+}

@@ -1,0 +1,39 @@
+//! Grey pictures in a grid, as PNG.
+
+use crate::values::{Error, Result};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+/// Screen pixels a pixel: 28×28 digits are too small to judge.
+const SCALE: usize = 2;
+/// Screen pixels between pictures.
+const GAP: usize = 2;
+/// The grey of the gaps.
+const GROUND: u8 = 64;
+
+/// Writes pictures of (height, width), values in [0, 1], `columns` a row.
+pub fn grid(pictures: &[f32], (height, width): (usize, usize), columns: usize, path: &Path) -> Result<()> {
+    let n = pictures.len() / (height * width);
+    let (columns, rows) = (columns.min(n), n.div_ceil(columns));
+    let (cell_h, cell_w) = (height * SCALE + GAP, width * SCALE + GAP);
+    let (h, w) = (rows * cell_h + GAP, columns * cell_w + GAP);
+    let mut pixels = vec![GROUND; h * w];
+    for (i, picture) in pictures.chunks_exact(height * width).enumerate() {
+        let (top, left) = (i / columns * cell_h + GAP, i % columns * cell_w + GAP);
+        for y in 0..height * SCALE {
+            for x in 0..width * SCALE {
+                let v = picture[y / SCALE * width + x / SCALE];
+                pixels[(top + y) * w + left + x] = (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
+            }
+        }
+    }
+    let fail = |e: &dyn std::fmt::Display| Error::failure(format!("cannot write {}: {e}", path.display()));
+    let file = File::create(path).map_err(|e| fail(&e))?;
+    let mut encoder = png::Encoder::new(BufWriter::new(file), w as u32, h as u32);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().map_err(|e| fail(&e))?;
+    writer.write_image_data(&pixels).map_err(|e| fail(&e))?;
+    writer.finish().map_err(|e| fail(&e))
+}

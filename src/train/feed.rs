@@ -1,0 +1,57 @@
+//! Batches for an executor: a split that lies on the device, or one that is uploaded batch by batch. Both give the
+//! same bits, since the kernel that makes a batch is the same.
+
+use super::SetShape;
+use crate::data::{Split, pack};
+use crate::exec::Executor;
+use crate::values::{DType, HostBuf, Philox, Result, permutation, stream};
+
+/// A split and how it reaches the device.
+pub(super) struct Feed {
+    pub shape: SetShape,
+    split: Split,
+    order: Vec<u32>,
+}
+
+impl Feed {
+    /// Makes the buffers, and uploads the bytes where the split is resident.
+    pub fn new(exec: &mut dyn Executor, shape: SetShape, split: Split) -> Result<Self> {
+        let order: Vec<u32> = (0..shape.examples as u32).collect();
+        exec.create(&shape.order_path(), DType::U32, shape.examples)?;
+        exec.write(&shape.order_path(), 0, &HostBuf::U32(order.clone()))?;
+        if shape.resident {
+            exec.create(&shape.data_path(0), DType::U32, shape.data_words(0))?;
+            exec.write(&shape.data_path(0), 0, &HostBuf::U32(pack(&split.bytes)))?;
+        }
+        Ok(Self { shape, split, order })
+    }
+
+    /// Makes what a program of this batch size needs beyond that.
+    pub fn prepare(&self, exec: &mut dyn Executor, batch: usize) -> Result<()> {
+        if self.shape.resident {
+            return Ok(());
+        }
+        exec.create(&self.shape.data_path(batch), DType::U32, self.shape.data_words(batch))
+    }
+
+    /// The order of an epoch: a permutation that is a function of the seed and the epoch.
+    pub fn shuffle(&mut self, exec: &mut dyn Executor, seed: u64, epoch: u64) -> Result<()> {
+        self.order = permutation(self.shape.examples, Philox::new(seed, stream("data.shuffle", 0), epoch as u32));
+        exec.write(&self.shape.order_path(), 0, &HostBuf::U32(self.order.clone()))
+    }
+
+    /// Before a submit of one step whose batch begins at position `first`: uploads it where it must be.
+    pub fn upload(&self, exec: &mut dyn Executor, first: usize, batch: usize) -> Result<()> {
+        if self.shape.resident {
+            return Ok(());
+        }
+        let rows = &self.order[first..first + batch];
+        let bytes: Vec<u8> = rows.iter().flat_map(|&i| self.split.image(i as usize)).copied().collect();
+        exec.write(&self.shape.data_path(batch), 0, &HostBuf::U32(pack(&bytes)))
+    }
+
+    /// The most steps of one submit.
+    pub fn group_limit(&self) -> usize {
+        if self.shape.resident { crate::plan::LOG_ROWS } else { 1 }
+    }
+}

@@ -1,0 +1,76 @@
+//! Metrics: means over steps, and the lines of metrics.jsonl.
+
+use crate::values::{Error, Result};
+use serde_json::{Map, Value, json};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Weighted means of named columns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Means {
+    names: Vec<String>,
+    sums: Vec<f64>,
+    weight: f64,
+}
+
+impl Means {
+    /// Empty means of these columns.
+    pub fn new(names: &[String]) -> Self {
+        Self { names: names.to_vec(), sums: vec![0.0; names.len()], weight: 0.0 }
+    }
+
+    /// Adds a row of `weight` examples.
+    pub fn add(&mut self, row: &[f32], weight: f64) {
+        self.sums.iter_mut().zip(row).for_each(|(s, &v)| *s += weight * f64::from(v));
+        self.weight += weight;
+    }
+
+    /// Adds what other means of the same columns hold.
+    pub fn merge(&mut self, o: &Self) {
+        self.sums.iter_mut().zip(&o.sums).for_each(|(s, v)| *s += v);
+        self.weight += o.weight;
+    }
+
+    /// The means, by name; nothing where no row was added.
+    pub fn values(&self) -> impl Iterator<Item = (&str, f64)> {
+        let n = if self.weight > 0.0 { self.names.len() } else { 0 };
+        self.names[..n].iter().zip(&self.sums).map(|(name, s)| (name.as_str(), s / self.weight))
+    }
+
+    /// How much was added.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// Forgets what was added.
+    pub fn clear(&mut self) {
+        self.sums.fill(0.0);
+        self.weight = 0.0;
+    }
+}
+
+/// metrics.jsonl of a run: one object a line.
+pub struct Record {
+    path: PathBuf,
+    file: File,
+}
+
+impl Record {
+    /// Begins the file.
+    pub fn create(folder: &Path) -> Result<Self> {
+        let path = folder.join("metrics.jsonl");
+        let file = File::create(&path).map_err(|e| Error::io("cannot write", &path, &e))?;
+        Ok(Self { path, file })
+    }
+
+    /// Writes a line: what kind, at which step, the means, and further fields.
+    pub fn line(&mut self, kind: &str, step: u64, means: &Means, more: &[(&str, Value)]) -> Result<()> {
+        let mut object = Map::new();
+        object.insert("kind".into(), json!(kind));
+        object.insert("step".into(), json!(step));
+        object.extend(means.values().map(|(name, v)| (name.to_string(), json!(v))));
+        object.extend(more.iter().map(|(name, v)| (name.to_string(), v.clone())));
+        writeln!(self.file, "{}", Value::Object(object)).map_err(|e| Error::io("cannot write", &self.path, &e))
+    }
+}

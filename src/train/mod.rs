@@ -1,0 +1,14 @@
+//! F7: training and evaluation: graphs from models, the loop over steps, what a run leaves on disk.
+
+mod feed;
+mod metrics;
+pub mod programs;
+pub mod progress;
+mod run;
+mod session;
+
+pub use metrics::{Means, Record};
+pub use programs::{Program, SetShape};
+pub use progress::Progress;
+pub use run::{Outcome, RunOptions, prepare_folder, run};
+pub use session::{Evaluation, Session};

@@ -1,0 +1,136 @@
+//! The plans of a run, built without a device: a training step, evaluation, reconstruction, samples.
+
+use crate::config::{self, Config};
+use crate::graph::{Binarise, Graph, ParamLayout, Tensor, grad};
+use crate::models::{self, Loss};
+use crate::nn::{Mode, Scalars, Scope, optim};
+use crate::plan::{Options, Plan, compile};
+use crate::values::{DType, Result, Shape};
+
+/// A plan and what the host needs to drive it.
+#[derive(Clone)]
+pub struct Program {
+    /// The plan.
+    pub plan: Plan,
+    /// The scheduled scalars of its step row.
+    pub scalars: Scalars,
+    /// Examples a step.
+    pub batch: usize,
+    /// What the model calls the number it reports: `-ELBO`.
+    pub headline: &'static str,
+}
+
+/// A split as a program sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetShape {
+    /// `train`, `validation` or `test`.
+    pub split: &'static str,
+    /// Examples.
+    pub examples: usize,
+    /// Numbers an example.
+    pub features: usize,
+    /// The whole split lies on the device; else each batch is uploaded.
+    pub resident: bool,
+}
+
+impl SetShape {
+    /// The Store path of the bytes.
+    pub fn data_path(&self, batch: usize) -> String {
+        if self.resident { format!("data/{}", self.split) } else { format!("data/{}/{batch}", self.split) }
+    }
+
+    /// The Store path of the order of examples.
+    pub fn order_path(&self) -> String {
+        format!("order/{}", self.split)
+    }
+
+    /// The length of the bytes in words, for batches of `batch` where they are uploaded.
+    pub fn data_words(&self, batch: usize) -> usize {
+        let rows = if self.resident { self.examples } else { batch };
+        (rows * self.features).div_ceil(4)
+    }
+}
+
+/// The Store path under which a program leaves what it was run for.
+pub fn output_path(what: &str, elements: usize) -> String {
+    format!("out/{what}/{elements}")
+}
+
+fn output<'g>(graph: &'g Graph, what: &str, t: Tensor<'g>) -> Tensor<'g> {
+    graph.pack(&output_path(what, t.len()), &[t], vec![0], t.len())
+}
+
+fn batch<'g>(net: &Scope<'g>, c: &Config, set: &SetShape, batch: usize) -> Tensor<'g> {
+    let graph = net.graph();
+    let data = graph.declare(&set.data_path(batch), Shape::new(&[set.data_words(batch)]), DType::U32);
+    let order = graph.declare(&set.order_path(), Shape::new(&[set.examples]), DType::U32);
+    let binarise = match c.data.binarise {
+        config::Binarise::Dynamic => Binarise::Dynamic,
+        config::Binarise::Static => Binarise::Static,
+        config::Binarise::None => Binarise::None,
+    };
+    let shape = Shape::new(&[batch, set.features]);
+    graph.enter("data");
+    graph.batch(data, order, shape, binarise, set.split, net.mode() == Mode::Evaluate, !set.resident)
+}
+
+fn columns<'g>(first: &str, loss: &Loss<'g>, total: Tensor<'g>) -> Vec<(String, Tensor<'g>)> {
+    let terms = loss.terms.iter().map(|(n, t)| (n.to_string(), *t));
+    [(first.to_string(), total)].into_iter().chain(terms).collect()
+}
+
+/// The parameters of a model and their place, for bindings of at most `limit` elements.
+pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Train);
+    let x = graph.constant(0.0, Shape::new(&[1, features])).with_batch_axis(0);
+    models::loss(&net, x, &c.model);
+    ParamLayout::new(graph.params(), limit)
+}
+
+/// One training step: batch, forward, backward, optimizer.
+pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Train);
+    let x = batch(&net, c, set, c.train.batch);
+    let loss = models::loss(&net, x, &c.model);
+    graph.log(&columns("loss", &loss, loss.total));
+    graph.guard(loss.total);
+    let params: Vec<Tensor<'_>> = layout.params.iter().map(|p| graph.param(&p.path, p.shape, p.init)).collect();
+    graph.enter("backward");
+    let grads = grad(loss.total, &params);
+    optim::update(&net, &c.optimizer, layout, &grads);
+    let plan = compile("train", &graph, &[], layout, options)?;
+    Ok(Program { plan, scalars: net.scalars(), batch: c.train.batch, headline: loss.headline })
+}
+
+/// Evaluation of batches of `size` examples: what the model reports, and its terms.
+pub fn evaluate(c: &Config, set: &SetShape, size: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, size);
+    let loss = models::loss(&net, x, &c.model);
+    graph.log(&columns(loss.headline, &loss, loss.reported));
+    let plan = compile("evaluate", &graph, &[], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), batch: size, headline: loss.headline })
+}
+
+/// The first `n` examples of a split, and what the model makes of them.
+pub fn reconstruct(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, n);
+    let y = models::reconstruct(&net, x, &c.model);
+    let outputs = [output(&graph, "inputs", x), output(&graph, "reconstructions", y)];
+    let plan = compile("reconstruct", &graph, &outputs, layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), batch: n, headline: "" })
+}
+
+/// `n` pictures from the prior; None where the model has none.
+pub fn sample(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Option<Program>> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let Some(y) = models::sample(&net, n, features, &c.model) else { return Ok(None) };
+    let plan = compile("sample", &graph, &[output(&graph, "samples", y)], layout, Options::default())?;
+    Ok(Some(Program { plan, scalars: net.scalars(), batch: n, headline: "" }))
+}

@@ -1,0 +1,206 @@
+//! [`Session`]: one model's weights on one device, and the programs that run over them.
+
+use super::feed::Feed;
+use super::metrics::Means;
+use super::programs::{self, Program, SetShape, output_path};
+use crate::config::Config;
+use crate::data::{Dataset, Split};
+use crate::exec::{Executor, PlanId, Ticket};
+use crate::graph::ParamLayout;
+use crate::kernels::StepRow;
+use crate::nn::optim;
+use crate::plan::Options;
+use crate::values::{DType, Error, Result};
+use std::collections::HashMap;
+
+/// Weights, optimizer state and data on a device.
+pub struct Session {
+    /// The device.
+    pub exec: Box<dyn Executor>,
+    /// What was asked for.
+    pub config: Config,
+    /// Where the parameters lie.
+    pub layout: ParamLayout,
+    /// The training step.
+    pub train: Program,
+    train_id: PlanId,
+    train_feed: Feed,
+    /// Validation and test split; an empty one is not here.
+    held_out: Vec<Feed>,
+    /// Evaluation programs by split and batch: loaded once.
+    evaluations: HashMap<(&'static str, usize), (Program, PlanId)>,
+}
+
+/// The result of an evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// What the model calls its number: `-ELBO`.
+    pub headline: &'static str,
+    /// The means over all examples: the number, then its terms.
+    pub means: Means,
+}
+
+impl Session {
+    /// Puts a model with its first weights, and a data set, on a device.
+    pub fn new(mut exec: Box<dyn Executor>, config: &Config, data: Dataset) -> Result<Self> {
+        let batch = config.train.batch;
+        if data.train.len() < batch {
+            let (n, name) = (data.train.len(), &data.name);
+            let text = format!("`{name}` has {n} training examples, fewer than the {batch} of train.batch");
+            return Err(Error::usage(text));
+        }
+        let limit = exec.info().binding_elements;
+        let features = data.shape.iter().product();
+        let layout = programs::layout(config, features, limit)?;
+        for (i, b) in layout.buckets.iter().enumerate() {
+            exec.create(&layout.path(i), DType::F32, b.len)?;
+            exec.write(&layout.path(i), 0, &layout.initial(i, config.train.seed))?;
+            for path in optim::state_paths(&config.optimizer, &b.name) {
+                exec.create(&path, DType::F32, b.len)?;
+            }
+        }
+        exec.create("guard/skipped", DType::U32, 1)?;
+        let mut feed = |name: &'static str, split: Split| {
+            let mut shape = SetShape { split: name, examples: split.len(), features, resident: true };
+            shape.resident = config.data.resident && shape.data_words(0) <= limit;
+            Feed::new(&mut *exec, shape, split)
+        };
+        let train_feed = feed("train", data.train)?;
+        let mut held_out = Vec::new();
+        for (name, split) in [("validation", data.validation), ("test", data.test)] {
+            if !split.is_empty() {
+                held_out.push(feed(name, split)?);
+            }
+        }
+        let train = programs::train(config, &train_feed.shape, &layout, Options::default())?;
+        train_feed.prepare(&mut *exec, batch)?;
+        let train_id = exec.load(&train.plan)?;
+        let (config, evaluations) = (config.clone(), HashMap::new());
+        Ok(Self { exec, config, layout, train, train_id, train_feed, held_out, evaluations })
+    }
+
+    /// Steps of an epoch: full batches only.
+    pub fn steps_per_epoch(&self) -> u64 {
+        (self.train_feed.shape.examples / self.config.train.batch) as u64
+    }
+
+    /// Writes the order of an epoch.
+    pub fn begin_epoch(&mut self, epoch: u64) -> Result<()> {
+        self.train_feed.shuffle(&mut *self.exec, self.config.train.seed, epoch)
+    }
+
+    /// Submits the steps `from .. from + count` of the run, all of one epoch.
+    pub fn submit(&mut self, from: u64, count: usize) -> Result<Ticket> {
+        let batch = self.config.train.batch;
+        let per_epoch = self.steps_per_epoch();
+        let row = |i: usize| {
+            let step = from + i as u64;
+            let first = (step % per_epoch) as usize * batch;
+            let mut row = StepRow::new(step as u32, i as u32, first as u32, self.config.train.seed);
+            self.train.scalars.fill(&mut row, step);
+            row
+        };
+        let rows: Vec<StepRow> = (0..count).map(row).collect();
+        self.train_feed.upload(&mut *self.exec, rows[0].first as usize, batch)?;
+        self.exec.submit(self.train_id, &rows)
+    }
+
+    /// The most steps of one submit.
+    pub fn group_limit(&self) -> usize {
+        self.train_feed.group_limit()
+    }
+
+    /// Times every dispatch of the training step that would be step `step`.
+    pub fn profile(&mut self, step: u64) -> Result<Vec<f64>> {
+        let mut row = StepRow::new(step as u32, 0, 0, self.config.train.seed);
+        self.train.scalars.fill(&mut row, step);
+        self.train_feed.upload(&mut *self.exec, 0, self.config.train.batch)?;
+        self.exec.profile(self.train_id, &row)
+    }
+
+    fn held_out(&self, split: &str) -> Result<&Feed> {
+        let found = self.held_out.iter().find(|f| f.shape.split == split);
+        found.ok_or_else(|| Error::usage(format!("this data set has no {split} examples")))
+    }
+
+    /// Whether there are validation examples.
+    pub fn has_validation(&self) -> bool {
+        self.held_out("validation").is_ok()
+    }
+
+    /// Evaluates every example of `test` or `validation` once; two evaluations of the same weights agree.
+    pub fn evaluate(&mut self, split: &str) -> Result<Evaluation> {
+        let n = self.held_out(split)?.shape.examples;
+        let size = self.config.train.batch.min(n);
+        let mut e = self.evaluate_batches(split, 0, n / size, size)?;
+        if n % size > 0 {
+            // The remainder has a plan of its own, so that every example counts once.
+            let rest = self.evaluate_batches(split, n / size * size, 1, n % size)?;
+            e.means.merge(&rest.means);
+        }
+        Ok(e)
+    }
+
+    fn evaluate_batches(&mut self, split: &str, first: usize, count: usize, size: usize) -> Result<Evaluation> {
+        let name = self.held_out(split)?.shape.split;
+        if !self.evaluations.contains_key(&(name, size)) {
+            let p = programs::evaluate(&self.config, &self.held_out(split)?.shape, size, &self.layout)?;
+            self.with_feed(name, |feed, exec| feed.prepare(exec, size))?;
+            let id = self.exec.load(&p.plan)?;
+            self.evaluations.insert((name, size), (p, id));
+        }
+        let (p, id) = self.evaluations[&(name, size)].clone();
+        let names = p.plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default();
+        let mut e = Evaluation { headline: p.headline, means: Means::new(&names) };
+        let seed = self.config.train.seed;
+        let mut done = 0;
+        while done < count {
+            let group = self.held_out(split)?.group_limit().min(count - done);
+            let row = |i: usize| {
+                let at = first + (done + i) * size;
+                let mut row = StepRow::new(StepRow::EVALUATION, i as u32, at as u32, seed);
+                p.scalars.fill(&mut row, 0);
+                row
+            };
+            let rows: Vec<StepRow> = (0..group).map(row).collect();
+            self.with_feed(name, |feed, exec| feed.upload(exec, rows[0].first as usize, size))?;
+            let ticket = self.exec.submit(id, &rows)?;
+            self.exec.fetch(ticket)?.iter().for_each(|r| e.means.add(r, size as f64));
+            done += group;
+        }
+        Ok(e)
+    }
+
+    fn with_feed<T>(&mut self, split: &str, f: impl FnOnce(&Feed, &mut dyn Executor) -> Result<T>) -> Result<T> {
+        let feed = self.held_out.iter().find(|f| f.shape.split == split);
+        let feed = feed.ok_or_else(|| Error::usage(format!("this data set has no {split} examples")))?;
+        f(feed, &mut *self.exec)
+    }
+
+    /// The first `n` test examples and their reconstructions, n·features numbers each.
+    pub fn reconstruct(&mut self, n: usize) -> Result<(Vec<f32>, Vec<f32>)> {
+        let shape = self.held_out("test")?.shape.clone();
+        let n = n.min(shape.examples);
+        let p = programs::reconstruct(&self.config, &shape, n, &self.layout)?;
+        self.with_feed("test", |feed, exec| feed.prepare(exec, n).and_then(|()| feed.upload(exec, 0, n)))?;
+        self.once(&p)?;
+        let mut read = |what: &str| Ok(self.exec.read(&output_path(what, n * shape.features))?.f32().to_vec());
+        Ok((read("inputs")?, read("reconstructions")?))
+    }
+
+    /// `n` pictures from the prior, n·features numbers; None where the model has no prior.
+    pub fn sample(&mut self, n: usize) -> Result<Option<Vec<f32>>> {
+        let features = self.train_feed.shape.features;
+        let Some(p) = programs::sample(&self.config, n, features, &self.layout)? else { return Ok(None) };
+        self.once(&p)?;
+        Ok(Some(self.exec.read(&output_path("samples", n * features))?.f32().to_vec()))
+    }
+
+    fn once(&mut self, p: &Program) -> Result<()> {
+        let id = self.exec.load(&p.plan)?;
+        let mut row = StepRow::new(StepRow::EVALUATION, 0, 0, self.config.train.seed);
+        p.scalars.fill(&mut row, 0);
+        let ticket = self.exec.submit(id, &[row])?;
+        self.exec.fetch(ticket).map(|_| ())
+    }
+}
