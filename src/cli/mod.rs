@@ -3,9 +3,13 @@
 mod bench;
 mod common;
 mod devices;
+mod encode;
+mod eval;
+mod pictures;
 mod plan;
 mod recipes;
 mod train;
+mod trained;
 
 use crate::values::Result;
 use clap::{Parser, Subcommand};
@@ -22,6 +26,16 @@ struct Cli {
 enum Command {
     /// Train a recipe, evaluate it on the test set, and leave a run folder
     Train(train::Args),
+    /// Evaluate a run: its test numbers, beside a baseline
+    Eval(eval::Args),
+    /// Draw pictures from a run's prior
+    Sample(pictures::Sample),
+    /// Draw test examples above what a run makes of them
+    Reconstruct(pictures::Reconstruct),
+    /// Draw the straight line between the codes of test examples
+    Interpolate(pictures::Interpolate),
+    /// Write the codes of a split as .npy or .csv
+    Encode(encode::Args),
     /// List the recipes
     Recipes(recipes::Args),
     /// List the adapters of this machine, with their limits
@@ -38,6 +52,11 @@ pub fn main() -> u8 {
     let done = |r: Result<()>| r.map(|()| 0);
     let result: Result<u8> = match cli.command {
         Command::Train(a) => train::run(a),
+        Command::Eval(a) => done(eval::run(a)),
+        Command::Sample(a) => done(pictures::sample(a)),
+        Command::Reconstruct(a) => done(pictures::reconstruct(a)),
+        Command::Interpolate(a) => done(pictures::interpolate(a)),
+        Command::Encode(a) => done(encode::run(a)),
         Command::Recipes(a) => done(recipes::run(a)),
         Command::Devices(a) => done(devices::run(a)),
         Command::Plan(a) => done(plan::run(a)),

@@ -1,9 +1,10 @@
 //! `elbo train RECIPE`.
 
 use super::common::{Changes, Common, load_data, recipe_list};
-use crate::config::{Binarise, Config, Model};
+use crate::config::{Binarise, Config};
 use crate::data::Dataset;
 use crate::exec::Executor;
+use crate::models;
 use crate::train::{Ending, RunOptions, Session, Start, progress, run as train};
 use crate::values::{Error, Result};
 use serde_json::{Map, json};
@@ -70,9 +71,6 @@ pub fn run(a: Args) -> Result<u8> {
             return Ok(128 + signal);
         }
     };
-    let mut means = test.means.values();
-    let headline = means.next().map_or(f64::NAN, |(_, v)| v);
-    let terms: Vec<(String, f64)> = means.map(|(n, v)| (n.to_string(), v)).collect();
     if a.json {
         let mut object = Map::new();
         object.insert("recipe".into(), json!(config.recipe));
@@ -81,14 +79,12 @@ pub fn run(a: Args) -> Result<u8> {
         object.insert("steps".into(), json!(outcome.steps));
         object.insert("skipped".into(), json!(outcome.skipped));
         object.insert("seconds".into(), json!(outcome.seconds));
-        object.insert(test.headline.into(), json!(headline));
-        object.extend(terms.iter().map(|(n, v)| (n.clone(), json!(v))));
+        object.extend(test.means.values().map(|(n, v)| (n.to_string(), json!(v))));
         object.insert("run".into(), json!(options.out));
         println!("{}", serde_json::Value::Object(object));
         return Ok(0);
     }
-    let shown: Vec<String> = terms.iter().map(|(n, v)| format!("{} {v:.2}", display_name(n))).collect();
-    println!("test {} {headline:.2} nats ({})", test.headline, shown.join(", "));
+    println!("test {}", test.sentence());
     if !a.quiet {
         eprintln!("{:.1} s of training; {dir}/ holds the checkpoint, metrics.jsonl and samples/", outcome.seconds);
     }
@@ -120,11 +116,6 @@ fn bytes(text: &str) -> std::result::Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
 }
 
-/// `kl` is written KL; other terms as they are.
-fn display_name(term: &str) -> &str {
-    if term == "kl" { "KL" } else { term }
-}
-
 fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
     let n = |v: usize| progress::thousands(v as u64);
     let (info, features) = (exec.info(), data.shape.iter().product::<usize>());
@@ -142,21 +133,6 @@ fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
     let (train, test) = (n(data.train.len()), n(data.test.len()));
     eprintln!("data    {}: {train} train, {validation}{test} test, {features} features, {binarised}", data.name);
     let parameters = crate::train::programs::layout(c, features, usize::MAX).map_or(0, |l| l.count());
-    eprintln!("model   {}, {} parameters", architecture(c, features), n(parameters));
+    eprintln!("model   {}, {} parameters", models::architecture(&c.model, features), n(parameters));
     eprintln!("run     {}\n", o.out.display());
-}
-
-/// 784-400-(20)-400-784
-fn architecture(c: &Config, features: usize) -> String {
-    match &c.model {
-        Model::Vae(v) => {
-            let hidden: Vec<String> = v.hidden.iter().map(usize::to_string).collect();
-            let mut parts = vec![features.to_string()];
-            parts.extend(hidden.iter().cloned());
-            parts.push(format!("({})", v.latent));
-            parts.extend(hidden.iter().rev().cloned());
-            parts.push(features.to_string());
-            format!("vae {}", parts.join("-"))
-        }
-    }
 }

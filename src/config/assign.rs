@@ -44,7 +44,7 @@ mod tests {
     }
 
     fn vae(assignment: &str) -> Vae {
-        let Model::Vae(vae) = set(&[assignment]).unwrap().model;
+        let Model::Vae(vae) = set(&[assignment]).unwrap().model else { panic!("not a vae") };
         vae
     }
 

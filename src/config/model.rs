@@ -9,16 +9,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Model {
+    /// Reducing the Dimensionality of Data with Neural Networks, Hinton & Salakhutdinov 2006.
+    Ae(Ae),
     /// Auto-Encoding Variational Bayes, Kingma & Welling 2013; β-VAE (Higgins et al. 2017) with `beta > 1`.
     Vae(Vae),
 }
 
 impl Model {
     /// What `model.kind` may be.
-    pub const KINDS: &[&str] = &["vae"];
+    pub const KINDS: &[&str] = &["ae", "vae"];
 
     pub(super) fn validate(&self) -> Result<()> {
         match self {
+            Self::Ae(ae) => ae.validate(),
             Self::Vae(vae) => vae.validate(),
         }
     }
@@ -28,6 +31,62 @@ impl Default for Model {
     fn default() -> Self {
         Self::Vae(Vae::default())
     }
+}
+
+/// A fully connected autoencoder with a linear code.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ae {
+    /// Units of the encoder's hidden layers, outermost first; the decoder mirrors them; none: a linear model.
+    pub hidden: Vec<usize>,
+    /// Dimensions of the code.
+    pub latent: usize,
+    /// What follows each hidden layer.
+    pub activation: Activation,
+    /// What follows the last layer; the cross-entropy takes it for sigmoid.
+    pub output: Activation,
+    /// What is minimised.
+    pub loss: Loss,
+}
+
+impl Default for Ae {
+    fn default() -> Self {
+        Self {
+            hidden: vec![512, 256],
+            latent: 30,
+            activation: Activation::Relu,
+            output: Activation::Sigmoid,
+            loss: Loss::Mse,
+        }
+    }
+}
+
+impl Ae {
+    fn validate(&self) -> Result<()> {
+        hidden(&self.hidden)?;
+        if self.loss == Loss::CrossEntropy && self.output != Activation::Sigmoid {
+            return Err(Error::usage("model.output must be sigmoid where model.loss is cross-entropy"));
+        }
+        at_least_one("model.latent", self.latent as u64)
+    }
+}
+
+/// What a plain autoencoder minimises, summed over pixels.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// The squared error.
+    Mse,
+    /// The cross-entropy of the pixels as probabilities, in nats.
+    CrossEntropy,
+}
+
+/// Refuses a hidden layer of no units.
+fn hidden(widths: &[usize]) -> Result<()> {
+    if widths.contains(&0) {
+        return Err(Error::usage(format!("model.hidden has a layer of 0 units: {widths:?}")));
+    }
+    Ok(())
 }
 
 /// A fully connected VAE.
@@ -66,9 +125,7 @@ impl Default for Vae {
 
 impl Vae {
     fn validate(&self) -> Result<()> {
-        if self.hidden.contains(&0) {
-            return Err(Error::usage(format!("model.hidden has a layer of 0 units: {:?}", self.hidden)));
-        }
+        hidden(&self.hidden)?;
         at_least_one("model.latent", self.latent as u64)?;
         at_least_one("model.samples", self.samples as u64)?;
         if !(self.variance.is_finite() && self.variance > 0.0) {

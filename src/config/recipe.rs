@@ -5,7 +5,8 @@ use crate::values::{Error, Result};
 use toml::Table;
 
 /// Every recipe, as (name, TOML text).
-pub const RECIPES: &[(&str, &str)] = &[("vae", include_str!("../../assets/recipes/vae.toml"))];
+pub const RECIPES: &[(&str, &str)] =
+    &[("ae", include_str!("../../assets/recipes/ae.toml")), ("vae", include_str!("../../assets/recipes/vae.toml"))];
 
 /// The names of the recipes.
 pub fn names() -> impl Iterator<Item = &'static str> {

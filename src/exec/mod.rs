@@ -6,6 +6,7 @@ pub mod gpu;
 mod host;
 mod reference;
 
+pub use cpu::fast::gram;
 pub use cpu::{Cpu, FAST};
 pub use device::{Choice, open};
 pub use host::Host;

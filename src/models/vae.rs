@@ -15,19 +15,22 @@ pub fn loss<'g>(net: &Scope<'g>, x: Tensor<'g>, c: &Vae) -> Loss<'g> {
     let recon = nll(x, y, c).sum(FEATURES).mean(SAMPLES).mean(BATCH);
     let kl = q.kl_standard().sum(LATENTS).mean(BATCH);
     let total = recon + net.scalar("beta", &c.beta) * kl;
-    Loss { total, reported: recon + kl, headline: "-ELBO", terms: vec![("recon", recon), ("kl", kl)] }
+    let terms = vec![("recon", recon), ("kl", kl)];
+    Loss { total, reported: recon + kl, headline: "-ELBO", unit: "nats", terms }
 }
 
-/// E[x | z = μ(x)].
-pub fn reconstruct<'g>(net: &Scope<'g>, x: Tensor<'g>, c: &Vae) -> Tensor<'g> {
-    let z = posterior(&(net / "encoder"), x, c).mean;
-    mean(decoder(&(net / "decoder"), z, x.shape().last(), c), c)
+/// The mean of the code: μ(x).
+pub fn encode<'g>(net: &Scope<'g>, x: Tensor<'g>, c: &Vae) -> Tensor<'g> {
+    posterior(&(net / "encoder"), x, c).mean
 }
 
-/// E[x | z] for z ~ N(0, I).
-pub fn sample<'g>(net: &Scope<'g>, n: usize, features: usize, c: &Vae) -> Tensor<'g> {
-    let z = (net / "prior").normal(&[1, n, c.latent]).reshape(&[n, c.latent]);
-    mean(decoder(&(net / "decoder"), z, features, c), c)
+/// E[x | z].
+pub fn decode<'g>(net: &Scope<'g>, z: Tensor<'g>, features: usize, c: &Vae) -> Tensor<'g> {
+    let y = decoder(&(net / "decoder"), z, features, c);
+    match c.likelihood {
+        Likelihood::Bernoulli => y.sigmoid(),
+        Likelihood::Gaussian => y,
+    }
 }
 
 /// q(z | x).
@@ -47,12 +50,5 @@ fn nll<'g>(x: Tensor<'g>, y: Tensor<'g>, c: &Vae) -> Tensor<'g> {
     match c.likelihood {
         Likelihood::Bernoulli => bernoulli_nll(x, y),
         Likelihood::Gaussian => gaussian_nll(x, y, c.variance),
-    }
-}
-
-fn mean<'g>(y: Tensor<'g>, c: &Vae) -> Tensor<'g> {
-    match c.likelihood {
-        Likelihood::Bernoulli => y.sigmoid(),
-        Likelihood::Gaussian => y,
     }
 }

@@ -37,3 +37,11 @@ pub fn grid(pictures: &[f32], (height, width): (usize, usize), columns: usize, p
     writer.write_image_data(&pixels).map_err(|e| fail(&e))?;
     writer.finish().map_err(|e| fail(&e))
 }
+
+/// Rows of pictures, each above the row of what a model made of them.
+pub fn pairs(above: &[f32], below: &[f32], size: (usize, usize), columns: usize, path: &Path) -> Result<()> {
+    let row = columns * size.0 * size.1;
+    let rows = above.chunks(row).zip(below.chunks(row));
+    let all: Vec<f32> = rows.flat_map(|(a, b)| a.iter().chain(b).copied()).collect();
+    grid(&all, size, columns, path)
+}

@@ -2,4 +2,4 @@
 
 mod grid;
 
-pub use grid::grid;
+pub use grid::{grid, pairs};

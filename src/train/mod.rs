@@ -12,4 +12,4 @@ pub use metrics::{Means, Record};
 pub use programs::{Program, SetShape};
 pub use progress::Progress;
 pub use run::{Ending, Outcome, RunOptions, Start, run};
-pub use session::{Evaluation, Session};
+pub use session::{Decoded, Evaluation, Session};

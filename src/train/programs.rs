@@ -16,8 +16,8 @@ pub struct Program {
     pub scalars: Scalars,
     /// Examples a step.
     pub batch: usize,
-    /// What the model calls the number it reports: `-ELBO`.
-    pub headline: &'static str,
+    /// The unit of what the model reports: `nats`.
+    pub unit: &'static str,
 }
 
 /// A split as a program sees it.
@@ -101,7 +101,7 @@ pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options)
     let grads = grad(loss.total, &params);
     optim::update(&net, &c.optimizer, layout, &grads);
     let plan = compile("train", &graph, &[], layout, options)?;
-    Ok(Program { plan, scalars: net.scalars(), batch: c.train.batch, headline: loss.headline })
+    Ok(Program { plan, scalars: net.scalars(), batch: c.train.batch, unit: loss.unit })
 }
 
 /// Evaluation of batches of `size` examples: what the model reports, and its terms.
@@ -112,25 +112,43 @@ pub fn evaluate(c: &Config, set: &SetShape, size: usize, layout: &ParamLayout) -
     let loss = models::loss(&net, x, &c.model);
     graph.log(&columns(loss.headline, &loss, loss.reported));
     let plan = compile("evaluate", &graph, &[], layout, Options::default())?;
-    Ok(Program { plan, scalars: net.scalars(), batch: size, headline: loss.headline })
+    Ok(Program { plan, scalars: net.scalars(), batch: size, unit: loss.unit })
 }
 
-/// The first `n` examples of a split, and what the model makes of them.
+/// A batch of `n` examples of a split, its codes, and what the model makes of them.
 pub fn reconstruct(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
     let x = batch(&net, c, set, n);
-    let y = models::reconstruct(&net, x, &c.model);
-    let outputs = [output(&graph, "inputs", x), output(&graph, "reconstructions", y)];
+    let z = models::encode(&net, x, &c.model);
+    let y = models::decode(&net, z, set.features, &c.model);
+    let outputs = [("inputs", x), ("codes", z), ("pictures", y)].map(|(what, t)| output(&graph, what, t));
     let plan = compile("reconstruct", &graph, &outputs, layout, Options::default())?;
-    Ok(Program { plan, scalars: net.scalars(), batch: n, headline: "" })
+    Ok(Program { plan, scalars: net.scalars(), batch: n, unit: "" })
 }
 
-/// `n` pictures from the prior; None where the model has none.
+/// `n` codes from the prior, and their pictures; None where the model has no prior.
 pub fn sample(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Option<Program>> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
-    let Some(y) = models::sample(&net, n, features, &c.model) else { return Ok(None) };
-    let plan = compile("sample", &graph, &[output(&graph, "samples", y)], layout, Options::default())?;
-    Ok(Some(Program { plan, scalars: net.scalars(), batch: n, headline: "" }))
+    let Some(z) = models::prior(&net, n, &c.model) else { return Ok(None) };
+    let y = models::decode(&net, z, features, &c.model);
+    let plan = compile("sample", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
+    Ok(Some(Program { plan, scalars: net.scalars(), batch: n, unit: "" }))
+}
+
+/// The Store path of the `n` codes that [`decode`] reads.
+pub fn codes_path(n: usize) -> String {
+    format!("in/codes/{n}")
+}
+
+/// The pictures of `n` codes that the host wrote.
+pub fn decode(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let shape = Shape::new(&[n, models::latent(&c.model)]);
+    let z = graph.read(graph.declare(&codes_path(n), shape, DType::F32)).with_batch_axis(0);
+    let y = models::decode(&net, z, features, &c.model);
+    let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), batch: n, unit: "" })
 }

@@ -306,8 +306,6 @@ fn pictures(session: &mut Session, shape: &[usize], dir: &Path) -> Result<()> {
     if let Some(samples) = session.sample(100)? {
         report::grid(&samples, (height, width), 10, &dir.join("samples.png"))?;
     }
-    let (x, y) = session.reconstruct(50)?;
-    let rows = x.chunks(10 * height * width).zip(y.chunks(10 * height * width));
-    let pairs: Vec<f32> = rows.flat_map(|(x, y)| x.iter().chain(y).copied()).collect();
-    report::grid(&pairs, (height, width), 10, &dir.join("reconstructions.png"))
+    let d = session.reconstruct("test", 0, 50)?;
+    report::pairs(&d.inputs, &d.pictures, (height, width), 10, &dir.join("reconstructions.png"))
 }

@@ -8,6 +8,7 @@ use crate::data::Dataset;
 use crate::exec::{Executor, PlanId, Ticket};
 use crate::graph::ParamLayout;
 use crate::kernels::StepRow;
+use crate::models;
 use crate::nn::optim;
 use crate::plan::{Options, Plan};
 use crate::values::{DType, Error, Result};
@@ -29,6 +30,8 @@ pub struct Session {
     held_out: Vec<Feed>,
     /// Evaluation programs by split and batch: loaded once.
     evaluations: HashMap<(&'static str, usize), (Program, PlanId)>,
+    /// Reconstruction programs, likewise.
+    reconstructions: HashMap<(&'static str, usize), (Program, PlanId)>,
 }
 
 /// Everything that a run has on its device at once, from its plans: no device is asked.
@@ -48,10 +51,32 @@ fn bytes_needed(c: &Config, train: &Plan, layout: &ParamLayout, held_out: &[&Set
 /// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// What the model calls its number: `-ELBO`.
-    pub headline: &'static str,
-    /// The means over all examples: the number, then its terms.
+    /// The unit of the number: `nats`.
+    pub unit: &'static str,
+    /// The means over all examples: the number, by its name (`-ELBO`), then its terms.
     pub means: Means,
+}
+
+impl Evaluation {
+    /// `-ELBO 102.41 nats (recon 76.40, KL 26.01)`.
+    pub fn sentence(&self) -> String {
+        let shown = |(name, v): (&str, f64)| format!("{} {v:.2}", if name == "kl" { "KL" } else { name });
+        let mut parts = self.means.values().map(shown);
+        let head = format!("{} {}", parts.next().unwrap_or_default(), self.unit);
+        let terms: Vec<String> = parts.collect();
+        if terms.is_empty() { head } else { format!("{head} ({})", terms.join(", ")) }
+    }
+}
+
+/// Codes and pictures of a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Decoded {
+    /// What was encoded, n·features.
+    pub inputs: Vec<f32>,
+    /// n·latent.
+    pub codes: Vec<f32>,
+    /// What the codes stand for, n·features.
+    pub pictures: Vec<f32>,
 }
 
 impl Session {
@@ -102,8 +127,8 @@ impl Session {
         let train_feed = feeds.remove(0);
         train_feed.prepare(&mut *exec, batch)?;
         let train_id = exec.load(&train.plan)?;
-        let (config, evaluations) = (config.clone(), HashMap::new());
-        Ok(Self { exec, config, layout, train, train_id, train_feed, held_out: feeds, evaluations })
+        let (config, evaluations, reconstructions) = (config.clone(), HashMap::new(), HashMap::new());
+        Ok(Self { exec, config, layout, train, train_id, train_feed, held_out: feeds, evaluations, reconstructions })
     }
 
     /// The Store paths of what the training step keeps from step to step: weights, optimizer state, counters.
@@ -185,7 +210,7 @@ impl Session {
         }
         let (p, id) = self.evaluations[&(name, size)].clone();
         let names = p.plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default();
-        let mut e = Evaluation { headline: p.headline, means: Means::new(&names) };
+        let mut e = Evaluation { unit: p.unit, means: Means::new(&names) };
         let seed = self.config.train.seed;
         let mut done = 0;
         while done < count {
@@ -211,28 +236,54 @@ impl Session {
         f(feed, &mut *self.exec)
     }
 
-    /// The first `n` test examples and their reconstructions, n·features numbers each.
-    pub fn reconstruct(&mut self, n: usize) -> Result<(Vec<f32>, Vec<f32>)> {
-        let shape = self.held_out("test")?.shape.clone();
-        let n = n.min(shape.examples);
-        let p = programs::reconstruct(&self.config, &shape, n, &self.layout)?;
-        self.with_feed("test", |feed, exec| feed.prepare(exec, n).and_then(|()| feed.upload(exec, 0, n)))?;
-        self.once(&p)?;
-        let mut read = |what: &str| Ok(self.exec.read(&output_path(what, n * shape.features))?.f32().to_vec());
-        Ok((read("inputs")?, read("reconstructions")?))
+    /// How many examples a held-out split has.
+    pub fn examples(&self, split: &str) -> Result<usize> {
+        Ok(self.held_out(split)?.shape.examples)
+    }
+
+    /// The examples `from .. from + n` of a held-out split, their codes and their reconstructions.
+    pub fn reconstruct(&mut self, split: &str, from: usize, n: usize) -> Result<Decoded> {
+        let shape = self.held_out(split)?.shape.clone();
+        let n = n.min(shape.examples - from);
+        let name = shape.split;
+        if !self.reconstructions.contains_key(&(name, n)) {
+            let p = programs::reconstruct(&self.config, &shape, n, &self.layout)?;
+            self.with_feed(name, |feed, exec| feed.prepare(exec, n))?;
+            let id = self.exec.load(&p.plan)?;
+            self.reconstructions.insert((name, n), (p, id));
+        }
+        let (p, id) = self.reconstructions[&(name, n)].clone();
+        self.with_feed(name, |feed, exec| feed.upload(exec, from, n))?;
+        self.once(&p, id, from)?;
+        let mut read = |what: &str, each: usize| Ok(self.exec.read(&output_path(what, n * each))?.f32().to_vec());
+        let latent = models::latent(&self.config.model);
+        let (inputs, codes) = (read("inputs", shape.features)?, read("codes", latent)?);
+        Ok(Decoded { inputs, codes, pictures: read("pictures", shape.features)? })
+    }
+
+    /// The pictures of codes, n·latent numbers.
+    pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
+        let (n, features) = (codes.len() / models::latent(&self.config.model), self.train_feed.shape.features);
+        let path = programs::codes_path(n);
+        self.exec.create(&path, DType::F32, codes.len())?;
+        self.exec.write(&path, 0, &codes.to_vec().into())?;
+        let p = programs::decode(&self.config, n, features, &self.layout)?;
+        let id = self.exec.load(&p.plan)?;
+        self.once(&p, id, 0)?;
+        Ok(self.exec.read(&output_path("pictures", n * features))?.f32().to_vec())
     }
 
     /// `n` pictures from the prior, n·features numbers; None where the model has no prior.
     pub fn sample(&mut self, n: usize) -> Result<Option<Vec<f32>>> {
         let features = self.train_feed.shape.features;
         let Some(p) = programs::sample(&self.config, n, features, &self.layout)? else { return Ok(None) };
-        self.once(&p)?;
-        Ok(Some(self.exec.read(&output_path("samples", n * features))?.f32().to_vec()))
+        let id = self.exec.load(&p.plan)?;
+        self.once(&p, id, 0)?;
+        Ok(Some(self.exec.read(&output_path("pictures", n * features))?.f32().to_vec()))
     }
 
-    fn once(&mut self, p: &Program) -> Result<()> {
-        let id = self.exec.load(&p.plan)?;
-        let mut row = StepRow::new(StepRow::EVALUATION, 0, 0, self.config.train.seed);
+    fn once(&mut self, p: &Program, id: PlanId, first: usize) -> Result<()> {
+        let mut row = StepRow::new(StepRow::EVALUATION, 0, first as u32, self.config.train.seed);
         p.scalars.fill(&mut row, 0);
         let ticket = self.exec.submit(id, &[row])?;
         self.exec.fetch(ticket).map(|_| ())

@@ -1,0 +1,64 @@
+//! `elbo encode RUN`: the codes of a split, as .npy or .csv.
+
+use super::trained::{Run, wrote};
+use crate::checkpoint::write_whole;
+use crate::values::{Error, Result};
+use npyz::WriterBuilder;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `elbo encode`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    run: Run,
+    /// The split: test or validation
+    #[arg(long, default_value = "test", value_parser = ["test", "validation"])]
+    split: String,
+    /// The file, .npy or .csv: one row an example, in the order of the split [default: RUN/codes.npy]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(a: Args) -> Result<()> {
+    let path = a.out.clone().unwrap_or_else(|| a.run.run.join("codes.npy"));
+    let csv = match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => true,
+        Some("npy") => false,
+        _ => return Err(Error::usage(format!("{} ends in neither .npy nor .csv", path.display()))),
+    };
+    let mut t = a.run.open()?;
+    let n = t.session.examples(&a.split)?;
+    let latent = crate::models::latent(&t.session.config.model);
+    let mut codes = Vec::with_capacity(n * latent);
+    let batch = t.session.config.train.batch;
+    for from in (0..n).step_by(batch) {
+        codes.extend(t.session.reconstruct(&a.split, from, batch)?.codes);
+    }
+    let bytes = if csv { csv_bytes(&codes, latent) } else { npy_bytes(&codes, n, latent, &path)? };
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("codes");
+    write_whole(dir, name, &bytes)?;
+    wrote(&path);
+    Ok(())
+}
+
+/// A head line `z0,z1,…`, then a line an example.
+fn csv_bytes(codes: &[f32], latent: usize) -> Vec<u8> {
+    let head: Vec<String> = (0..latent).map(|i| format!("z{i}")).collect();
+    let line = |row: &[f32]| row.iter().map(f32::to_string).collect::<Vec<_>>().join(",");
+    let mut text = head.join(",") + "\n";
+    codes.chunks(latent).for_each(|row| text += &(line(row) + "\n"));
+    text.into_bytes()
+}
+
+fn npy_bytes(codes: &[f32], n: usize, latent: usize, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let shape = [n as u64, latent as u64];
+    let write = |bytes: &mut Vec<u8>| -> std::io::Result<()> {
+        let mut w = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(bytes).begin_nd()?;
+        w.extend(codes.iter())?;
+        w.finish()
+    };
+    write(&mut bytes).map_err(|e| Error::io("cannot write", path, &e))?;
+    Ok(bytes)
+}

@@ -1,0 +1,48 @@
+//! `elbo eval RUN`.
+
+use super::trained::Run;
+use crate::config::Model;
+use crate::eval::Pca;
+use crate::models;
+use crate::values::Result;
+use serde_json::{Map, Value, json};
+
+/// Arguments of `elbo eval`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    run: Run,
+    /// The split: test or validation
+    #[arg(long, default_value = "test", value_parser = ["test", "validation"])]
+    split: String,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(a: Args) -> Result<()> {
+    let mut t = a.run.open()?;
+    let e = t.session.evaluate(&a.split)?;
+    let latent = models::latent(&t.session.config.model);
+    // The linear model of the same width, beside a model that is measured by the same number.
+    let pca = matches!(t.session.config.model, Model::Ae(_)).then(|| {
+        let held_out = if a.split == "test" { &t.data.test } else { &t.data.validation };
+        Pca::fit(&t.data.train, latent).squared_error(held_out)
+    });
+    if a.json {
+        let mut object = Map::new();
+        object.insert("run".into(), json!(a.run.run));
+        object.insert("step".into(), json!(t.step));
+        object.insert("split".into(), json!(a.split));
+        object.insert("examples".into(), json!(t.session.examples(&a.split)?));
+        object.extend(e.means.values().map(|(n, v)| (n.to_string(), json!(v))));
+        object.extend(pca.map(|v| (format!("pca-{latent} squared error"), json!(v))));
+        println!("{}", Value::Object(object));
+        return Ok(());
+    }
+    println!("{} {}", a.split, e.sentence());
+    if let Some(v) = pca {
+        println!("PCA with {latent} components: squared error {v:.2} {}", e.unit);
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! `elbo sample RUN`, `elbo reconstruct RUN`, `elbo interpolate RUN`: pictures from a run.
+
+use super::trained::{Run, wrote};
+use crate::report;
+use crate::values::{Error, Result};
+use std::path::PathBuf;
+
+/// Arguments of `elbo sample`.
+#[derive(clap::Args)]
+pub struct Sample {
+    #[command(flatten)]
+    run: Run,
+    /// How many pictures
+    #[arg(short, long, default_value_t = 100, value_name = "N")]
+    n: usize,
+    /// The picture [default: RUN/samples/sample.png]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn sample(a: Sample) -> Result<()> {
+    at_least_one(a.n)?;
+    let mut t = a.run.open()?;
+    let size = t.size()?;
+    let Some(pictures) = t.session.sample(a.n)? else {
+        return Err(Error::usage(
+            "this model has no prior to sample from; `elbo reconstruct` and `elbo interpolate` do",
+        ));
+    };
+    let path = a.run.place(&a.out, "sample.png");
+    report::grid(&pictures, size, 10, &path)?;
+    wrote(&path);
+    Ok(())
+}
+
+/// Arguments of `elbo reconstruct`.
+#[derive(clap::Args)]
+pub struct Reconstruct {
+    #[command(flatten)]
+    run: Run,
+    /// How many examples of the test set
+    #[arg(short, long, default_value_t = 50, value_name = "N")]
+    n: usize,
+    /// The picture: rows of examples, each above its reconstructions [default: RUN/samples/reconstruct.png]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn reconstruct(a: Reconstruct) -> Result<()> {
+    at_least_one(a.n)?;
+    let mut t = a.run.open()?;
+    let size = t.size()?;
+    let d = t.session.reconstruct("test", 0, a.n)?;
+    let path = a.run.place(&a.out, "reconstruct.png");
+    report::pairs(&d.inputs, &d.pictures, size, 10, &path)?;
+    wrote(&path);
+    Ok(())
+}
+
+/// Arguments of `elbo interpolate`.
+#[derive(clap::Args)]
+pub struct Interpolate {
+    #[command(flatten)]
+    run: Run,
+    /// Pairs of neighbours in the test set, one a row
+    #[arg(short, long, default_value_t = 10, value_name = "N")]
+    n: usize,
+    /// Pictures a row, both ends included
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    columns: usize,
+    /// The picture [default: RUN/samples/interpolate.png]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn interpolate(a: Interpolate) -> Result<()> {
+    at_least_one(a.n)?;
+    if a.columns < 2 {
+        return Err(Error::usage("--columns must be at least 2: the two ends"));
+    }
+    let mut t = a.run.open()?;
+    let size = t.size()?;
+    let d = t.session.reconstruct("test", 0, 2 * a.n)?;
+    let latent = crate::models::latent(&t.session.config.model);
+    let mut codes = Vec::new();
+    for pair in d.codes.chunks_exact(2 * latent) {
+        let (from, to) = pair.split_at(latent);
+        for i in 0..a.columns {
+            let s = i as f32 / (a.columns - 1) as f32;
+            codes.extend(from.iter().zip(to).map(|(f, t)| (1.0 - s) * f + s * t));
+        }
+    }
+    if codes.is_empty() {
+        return Err(Error::usage("the test set holds fewer than two examples: there is no pair"));
+    }
+    let pictures = t.session.decode(&codes)?;
+    let path = a.run.place(&a.out, "interpolate.png");
+    report::grid(&pictures, size, a.columns, &path)?;
+    wrote(&path);
+    Ok(())
+}
+
+fn at_least_one(n: usize) -> Result<()> {
+    if n == 0 { Err(Error::usage("-n must be at least 1")) } else { Ok(()) }
+}

@@ -1,0 +1,83 @@
+//! Commands on a run: its config.toml says what it is, its newest whole checkpoint what it learned.
+
+use super::common::{Common, load_data};
+use crate::checkpoint;
+use crate::config::{self, Config};
+use crate::train::Session;
+use crate::values::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// What every command on a run takes.
+#[derive(clap::Args, Clone)]
+pub struct Run {
+    /// The folder of a run, as `elbo train` left it
+    pub run: PathBuf,
+    #[command(flatten)]
+    pub common: Common,
+    /// A data set by name, or a folder, in place of the run's
+    #[arg(long, value_name = "DIR|NAME")]
+    pub data: Option<String>,
+    /// The seed of the noise [default: the run's]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// A run with its weights on a device.
+pub struct Trained {
+    /// The session; its training data is there too.
+    pub session: Session,
+    /// The step of the checkpoint.
+    pub step: u64,
+    /// The data set.
+    pub data: crate::data::Dataset,
+}
+
+impl Run {
+    /// The run's settings.
+    pub fn config(&self) -> Result<Config> {
+        let path = self.run.join("config.toml");
+        if !path.is_file() {
+            let text = format!("{} is no run: it holds no config.toml", self.run.display());
+            return Err(Error::usage(text));
+        }
+        let mut c = config::resolve(&config::load(&path.display().to_string())?)?;
+        if let Some(name) = &self.data {
+            c.data.name = name.clone();
+        }
+        Ok(c)
+    }
+
+    /// Opens the device and puts the newest whole checkpoint on it.
+    pub fn open(&self) -> Result<Trained> {
+        let c = self.config()?;
+        let saved = checkpoint::latest(&self.run)?
+            .ok_or_else(|| Error::failure(format!("{} has no checkpoint yet", self.run.display())))?;
+        let data = load_data(&c)?;
+        let mut session = Session::new(self.common.open()?, &c, data.clone(), None)?;
+        checkpoint::restore(&mut session, &saved, false)?;
+        if let Some(seed) = self.seed {
+            session.config.train.seed = seed;
+        }
+        Ok(Trained { session, step: saved.step, data })
+    }
+
+    /// Where a picture goes: what was asked, or a name in the run's samples/.
+    pub fn place(&self, out: &Option<PathBuf>, name: &str) -> PathBuf {
+        out.clone().unwrap_or_else(|| self.run.join("samples").join(name))
+    }
+}
+
+impl Trained {
+    /// (height, width), or why there is no picture.
+    pub fn size(&self) -> Result<(usize, usize)> {
+        match self.data.shape[..] {
+            [h, w] => Ok((h, w)),
+            _ => Err(Error::usage(format!("`{}` is no set of pictures: there is nothing to draw", self.data.name))),
+        }
+    }
+}
+
+/// Says where something was written.
+pub fn wrote(path: &Path) {
+    println!("{}", path.display());
+}
