@@ -20,7 +20,9 @@ const SHORT: &[&str] = &["--device", "cpu", "--steps", "3", "--set", "data.limit
 
 fn elbo_with(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Done {
     let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
-    command.current_dir(folder).args(arguments).envs(environment.iter().copied());
+    // Mesa's device-select layer writes to stderr where there is no display.
+    command.env("NODEVICE_SELECT", "1").envs(environment.iter().copied());
+    command.current_dir(folder).args(arguments);
     let o = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let done = Done { code: o.status.code().expect("no signal"), out: text(o.stdout), err: text(o.stderr) };
@@ -258,10 +260,38 @@ fn help_and_version_go_to_stdout() {
     }
     assert_eq!(succeeds(elbo(folder.path(), &["--version"])).out, concat!("elbo ", env!("CARGO_PKG_VERSION"), "\n"));
     // Nothing asked for, or what is not there: usage, on stderr.
-    for arguments in [&[][..], &["trian"], &["train", "vae", "--sed", "1"], &["train", "vae", "--seed", "one"]] {
+    for arguments in
+        [&[][..], &["trian"], &["train", "vae", "--sed", "1"], &["train", "vae", "--seed", "one"], &["plan"]]
+    {
         let done = elbo(folder.path(), arguments);
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{arguments:?}");
         assert!(!done.err.is_empty());
+    }
+}
+
+#[test]
+fn numbers_that_mean_nothing_are_refused() {
+    let folder = here();
+    for arguments in [
+        &["bench", "train", "--timed-steps", "0"][..],
+        &["plan", "vae", "--examples", "0"],
+        &["plan", "vae", "--features", "0"],
+        &["train", "vae", "--epochs", "-3"],
+    ] {
+        let done = elbo(folder.path(), arguments);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{arguments:?}: {}", done.err);
+        assert!(done.err.contains(&format!("invalid value '{}'", arguments.last().unwrap())), "{}", done.err);
+    }
+}
+
+#[test]
+fn a_reader_that_stops_early_is_no_failure() {
+    for arguments in [&["plan", "vae"][..], &["recipes"], &["recipes", "vae"], &["devices"], &["devices", "--json"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
+        let o = command.args(arguments).env("NODEVICE_SELECT", "1").stdout(writer).output().unwrap();
+        assert_eq!((o.status.code(), o.stderr.as_slice()), (Some(0), &[][..]), "{arguments:?}");
     }
 }
 
