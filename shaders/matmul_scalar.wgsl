@@ -62,19 +62,29 @@ fn cols(at: vec4u, k: u32) -> mat4x4f {
   return mat4x4f(col(at, k), col(at, k + 1u), col(at, k + 2u), col(at, k + 3u));
 }
 
-// y[at] = act(v + bias[j]).
-fn put(at: u32, j: u32, v: f32) {
-  if j >= p.n { return; }
-  var x = v;
-  if BIAS != 0u { x += bias[j]; }
-  switch ACT {
-    // select, not max: max(NaN, 0) is 0 on some drivers.
-    case RELU { x = select(x, 0.0, x < 0.0); }
-    case SIGMOID { x = sigmoid_(x); }
-    case TANH { x = tanh_(x); }
-    default {}
-  }
-  y[at + j] = x;
+// bias of columns 4j … 4j+3.
+fn added(j: u32) -> vec4f {
+  if BIAS == 0u { return vec4f(); }
+  let s = min(4u * j + vec4u(0u, 1u, 2u, 3u), vec4u(p.n - 1u));
+  return vec4f(bias[s.x], bias[s.y], bias[s.z], bias[s.w]);
+}
+
+fn put(first: u32, i: u32, j: u32, v: vec4f) {
+  if i >= p.m { return; }
+  // select, not max: max(NaN, 0) is 0 on some drivers.
+  let x = select(v, vec4f(), (v < vec4f()) & vec4<bool>(ACT == RELU));
+  let at = first + i * p.n + j;
+  if j < p.n { y[at] = x.x; }
+  if j + 1u < p.n { y[at + 1u] = x.y; }
+  if j + 2u < p.n { y[at + 2u] = x.z; }
+  if j + 3u < p.n { y[at + 3u] = x.w; }
+}
+
+fn store(first: u32, i: u32, j: u32, add: vec4f, sums: mat4x4f) {
+  put(first, i, 4u * j, sums[0] + add);
+  put(first, i + 1u, 4u * j, sums[1] + add);
+  put(first, i + 2u, 4u * j, sums[2] + add);
+  put(first, i + 3u, 4u * j, sums[3] + add);
 }
 
 @compute @workgroup_size(WGX * WGY)
@@ -113,18 +123,34 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
     let a3 = rows(r3, k);
     c30 += b0 * a3; c31 += b1 * a3; c32 += b2 * a3; c33 += b3 * a3; c34 += b4 * a3;
   }
-  // A loop, as the code below inlined 320 times would take seconds to compile.
-  var sums = array<mat4x4f, 20>(c00, c01, c02, c03, c04, c10, c11, c12, c13, c14, c20, c21, c22, c23, c24, c30, c31, c32,
-    c33, c34);
-  for (var t = 0u; t < ROWS * COLS; t++) {
-    let r = i + t / (4u * COLS) * 4u + t % 4u;
-    if r < p.m {
-      let c = 4u * (j + t / 4u % COLS * WGX);
-      let v = sums[t / 4u][t % 4u];
-      put(fy + r * p.n, c, v.x);
-      put(fy + r * p.n, c + 1u, v.y);
-      put(fy + r * p.n, c + 2u, v.z);
-      put(fy + r * p.n, c + 3u, v.w);
+  let d0 = added(j);
+  store(fy, i, j, d0, c00); store(fy, i + 4u, j, d0, c10);
+  store(fy, i + 8u, j, d0, c20); store(fy, i + 12u, j, d0, c30);
+  let j1 = j + WGX;
+  let d1 = added(j1);
+  store(fy, i, j1, d1, c01); store(fy, i + 4u, j1, d1, c11);
+  store(fy, i + 8u, j1, d1, c21); store(fy, i + 12u, j1, d1, c31);
+  let j2 = j + 2u * WGX;
+  let d2 = added(j2);
+  store(fy, i, j2, d2, c02); store(fy, i + 4u, j2, d2, c12);
+  store(fy, i + 8u, j2, d2, c22); store(fy, i + 12u, j2, d2, c32);
+  let j3 = j + 3u * WGX;
+  let d3 = added(j3);
+  store(fy, i, j3, d3, c03); store(fy, i + 4u, j3, d3, c13);
+  store(fy, i + 8u, j3, d3, c23); store(fy, i + 12u, j3, d3, c33);
+  let j4 = j + 4u * WGX;
+  let d4 = added(j4);
+  store(fy, i, j4, d4, c04); store(fy, i + 4u, j4, d4, c14);
+  store(fy, i + 8u, j4, d4, c24); store(fy, i + 12u, j4, d4, c34);
+  // Costly activations run over the sums just stored, in a loop: inlined 320 times they would take seconds to compile.
+  if ACT == SIGMOID || ACT == TANH {
+    for (var t = 0u; t < ROWS * COLS * 4u; t++) {
+      let r = i + t / (COLS * 4u);
+      let c = 4u * (j + t / 4u % COLS * WGX) + t % 4u;
+      if r < p.m && c < p.n {
+        let at = fy + r * p.n + c;
+        if ACT == SIGMOID { y[at] = sigmoid_(y[at]); } else { y[at] = tanh_(y[at]); }
+      }
     }
   }
 }

@@ -30,7 +30,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(4) var<uniform> p: Params;
 
-// Rows of a [k, n/4] matrix at 4q, 4q + 1, …; past the last, zeros: both operands are masked, as 0 · NaN is NaN.
+// v, or zeros past the last k. Both operands are masked, as 0 · NaN is NaN.
 fn masked(v: vec4f, k: u32) -> vec4f {
   return select(vec4f(), v, k < p.k);
 }

@@ -63,7 +63,7 @@ fn median(values: &mut [f64]) -> f64 {
 
 /// Times `steps` training steps (after warm-up), in submits as `train` makes them, then every dispatch by itself.
 pub fn bench_train(exec: Box<dyn Executor>, config: &Config, data: Dataset, steps: usize) -> Result<TrainBench> {
-    let mut session = Session::new(exec, config, data)?;
+    let mut session = Session::new(exec, config, data, None)?;
     let per_epoch = session.steps_per_epoch();
     session.begin_epoch(0)?;
     let mut at = 0;

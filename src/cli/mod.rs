@@ -35,15 +35,16 @@ enum Command {
 /// Runs the program; returns the process's exit code.
 pub fn main() -> u8 {
     let cli = Cli::parse();
-    let result: Result<()> = match cli.command {
+    let done = |r: Result<()>| r.map(|()| 0);
+    let result: Result<u8> = match cli.command {
         Command::Train(a) => train::run(a),
-        Command::Recipes(a) => recipes::run(a),
-        Command::Devices(a) => devices::run(a),
-        Command::Plan(a) => plan::run(a),
-        Command::Bench(a) => bench::run(a),
+        Command::Recipes(a) => done(recipes::run(a)),
+        Command::Devices(a) => done(devices::run(a)),
+        Command::Plan(a) => done(plan::run(a)),
+        Command::Bench(a) => done(bench::run(a)),
     };
     match result {
-        Ok(()) => 0,
+        Ok(code) => code,
         Err(e) => {
             eprintln!("elbo: {e}");
             e.exit_code()

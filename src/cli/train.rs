@@ -4,7 +4,7 @@ use super::common::{Changes, Common, load_data, recipe_list};
 use crate::config::{Binarise, Config, Model};
 use crate::data::Dataset;
 use crate::exec::Executor;
-use crate::train::{RunOptions, Session, progress, run as train};
+use crate::train::{Ending, RunOptions, Session, Start, progress, run as train};
 use crate::values::{Error, Result};
 use serde_json::{Map, json};
 use std::path::PathBuf;
@@ -22,8 +22,14 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace a run folder that exists
-    #[arg(long)]
+    #[arg(long, conflicts_with = "resume")]
     force: bool,
+    /// Go on from the last whole checkpoint of the run folder
+    #[arg(long)]
+    resume: bool,
+    /// Refuse to begin where the run would need more on the device, as in 512MiB or 4GiB
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    max_memory: Option<u64>,
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
@@ -32,26 +38,39 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(a: Args) -> Result<()> {
+pub fn run(a: Args) -> Result<u8> {
     let Some(recipe) = &a.recipe else {
         return Err(Error::usage(format!("`elbo train` needs a recipe:\n\n{}", recipe_list())));
     };
     let config = a.changes.resolve(recipe)?;
     let out = a.out.unwrap_or_else(|| PathBuf::from("runs").join(&config.recipe));
-    let options = RunOptions { out, force: a.force, quiet: a.quiet };
+    let start = match (a.force, a.resume) {
+        (true, _) => Start::Force,
+        (_, true) => Start::Resume,
+        _ => Start::New,
+    };
+    let options = RunOptions { out, start, quiet: a.quiet };
+    options.check(&config)?;
     let data = load_data(&config)?;
     let exec = a.common.open()?;
     if !a.quiet {
         introduce(&config, &data, &*exec, &options);
     }
     let shape = data.shape.clone();
-    let mut session = Session::new(exec, &config, data)?;
-    crate::train::prepare_folder(&options)?;
+    let mut session = Session::new(exec, &config, data, a.max_memory)?;
     let outcome = train(&mut session, &shape, &options)?;
+    let dir = options.out.display();
     if outcome.skipped > 0 {
         eprintln!("{} of {} steps were skipped: something in them was not finite", outcome.skipped, outcome.steps);
     }
-    let mut means = outcome.test.means.values();
+    let test = match &outcome.ending {
+        Ending::Done(test) => test,
+        Ending::Interrupted(signal) => {
+            eprintln!("stopped and saved at step {}; go on with: {}", outcome.steps, resume_command());
+            return Ok(128 + signal);
+        }
+    };
+    let mut means = test.means.values();
     let headline = means.next().map_or(f64::NAN, |(_, v)| v);
     let terms: Vec<(String, f64)> = means.map(|(n, v)| (n.to_string(), v)).collect();
     if a.json {
@@ -62,19 +81,43 @@ pub fn run(a: Args) -> Result<()> {
         object.insert("steps".into(), json!(outcome.steps));
         object.insert("skipped".into(), json!(outcome.skipped));
         object.insert("seconds".into(), json!(outcome.seconds));
-        object.insert(outcome.test.headline.into(), json!(headline));
+        object.insert(test.headline.into(), json!(headline));
         object.extend(terms.iter().map(|(n, v)| (n.clone(), json!(v))));
         object.insert("run".into(), json!(options.out));
         println!("{}", serde_json::Value::Object(object));
-        return Ok(());
+        return Ok(0);
     }
     let shown: Vec<String> = terms.iter().map(|(n, v)| format!("{} {v:.2}", display_name(n))).collect();
-    println!("test {} {headline:.2} nats ({})", outcome.test.headline, shown.join(", "));
+    println!("test {} {headline:.2} nats ({})", test.headline, shown.join(", "));
     if !a.quiet {
-        let dir = options.out.display();
         eprintln!("{:.1} s of training; {dir}/ holds the checkpoint, metrics.jsonl and samples/", outcome.seconds);
     }
-    Ok(())
+    Ok(0)
+}
+
+/// The command that was given, to go on.
+fn resume_command() -> String {
+    let quoted =
+        |a: String| if a.contains(|c: char| c.is_whitespace() || "{}[]'\"".contains(c)) { format!("'{a}'") } else { a };
+    let mut words: Vec<String> = std::env::args().skip(1).filter(|a| a != "--force" && a != "--resume").collect();
+    words.insert(0, "elbo".into());
+    words.push("--resume".into());
+    words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// `512MiB`, `4GiB`, `1000000`.
+fn bytes(text: &str) -> std::result::Result<u64, String> {
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" | "k" => 1 << 10,
+        "mib" | "m" => 1 << 20,
+        "gib" | "g" => 1 << 30,
+        _ => return Err(format!("`{unit}` is no unit: write KiB, MiB or GiB")),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no size: write 512MiB or 4GiB"))?;
+    number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
 }
 
 /// `kl` is written KL; other terms as they are.

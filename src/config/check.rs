@@ -19,6 +19,21 @@ pub fn resolve(table: &Table) -> Result<Config> {
     Ok(config)
 }
 
+/// The settings in which two configs differ, by key: `key is A here and B there`.
+pub fn differences(here: &Config, there: &Config) -> Vec<(String, String)> {
+    let (a, b) = (here.to_table(), there.to_table());
+    let value =
+        |t: &Table, key: &str| settings(t).find(|(k, _)| k == key).map_or("unset".into(), |(_, v)| v.to_string());
+    let mut keys: Vec<String> = settings(&a).chain(settings(&b)).map(|(k, _)| k).collect();
+    keys.sort();
+    keys.dedup();
+    let both = |key: String| {
+        let (x, y) = (value(&a, &key), value(&b, &key));
+        (x != y).then(|| (key.clone(), format!("{key} is {x} here and {y} in the run")))
+    };
+    keys.into_iter().filter_map(both).collect()
+}
+
 /// Every setting of the kinds that `table` names, at its default. `Err` if there is no such kind.
 pub(super) fn defaults(table: &Table) -> Result<Table> {
     let mut kinds = Table::new();

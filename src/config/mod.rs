@@ -13,7 +13,7 @@ mod schedule;
 mod settings;
 
 pub use assign::apply;
-pub use check::resolve;
+pub use check::{differences, resolve};
 pub use model::{Activation, Likelihood, Model, Vae};
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use recipe::{RECIPES, load, names, summary};

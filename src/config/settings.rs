@@ -85,11 +85,13 @@ pub struct Train {
     pub seed: u64,
     /// Steps between two lines of metrics.
     pub log_every: u64,
+    /// Stop after this many steps in a row that were skipped because something in them was not finite.
+    pub max_skipped: u64,
 }
 
 impl Default for Train {
     fn default() -> Self {
-        Self { epochs: 10, steps: 0, batch: 128, seed: 1, log_every: 50 }
+        Self { epochs: 10, steps: 0, batch: 128, seed: 1, log_every: 50, max_skipped: 10 }
     }
 }
 
@@ -105,7 +107,7 @@ pub struct Checkpoint {
 
 impl Default for Checkpoint {
     fn default() -> Self {
-        Self { every: 0, dtype: Precision::F32 }
+        Self { every: 500, dtype: Precision::F32 }
     }
 }
 
@@ -148,6 +150,7 @@ impl Config {
             return Err(Error::usage(format!("train.seed must be at most {}, not {}", i64::MAX, t.seed)));
         }
         at_least_one("train.batch", t.batch as u64)?;
+        at_least_one("train.max_skipped", t.max_skipped)?;
         at_least_one("train.log_every", t.log_every)
     }
 

@@ -76,6 +76,9 @@ pub enum Effect {
     },
 }
 
+/// The name of the column that says whether a step's effects were left out.
+pub const SKIPPED: &str = "skipped";
+
 /// The metrics that a step writes, one row a step.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LogTable {
@@ -292,12 +295,15 @@ impl Graph {
         self.inner.borrow_mut().guarded.push(value.id);
     }
 
-    /// Logs scalars, one row a step, under these names.
+    /// Logs scalars, one row a step, under these names. A plan with effects adds a last column, [`SKIPPED`]: 1 where the
+    /// step's effects were left out.
     pub fn log<'g>(&'g self, columns: &[(String, Tensor<'g>)]) {
         let parts: Vec<_> = columns.iter().map(|c| c.1).collect();
         assert!(parts.iter().all(|t| t.shape().len() == 1), "only scalars are logged");
         let places = (0..parts.len()).map(|i| i * ALIGN).collect();
-        let packed = self.pack("log/packed", &parts, places, parts.len().max(1) * ALIGN);
+        // Named by its width: plans of other columns share the Store.
+        let path = format!("log/packed/{}", parts.len());
+        let packed = self.pack(&path, &parts, places, (parts.len() + 1) * ALIGN);
         let names = columns.iter().map(|c| c.0.clone()).collect();
         self.inner.borrow_mut().log = Some(LogTable { names, packed: packed.id });
     }

@@ -8,7 +8,7 @@ mod op;
 mod params;
 mod tensor;
 
-pub use arena::{Effect, Graph, LogTable, Node, StateDecl, StateId};
+pub use arena::{Effect, Graph, LogTable, Node, SKIPPED, StateDecl, StateId};
 pub use axes::{Axes, BATCH, FEATURES, LATENTS, SAMPLES};
 pub use grad::grad;
 pub use op::{Binarise, Draw, Gradient, Op, Picture};

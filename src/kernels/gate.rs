@@ -1,4 +1,5 @@
-//! flag = 1 if any of counts is not 0, else 0;  skipped ← skipped + flag. Twin of shaders/gate.wgsl.
+//! flag = 1 if any of counts is not 0, else 0;  skipped ← skipped + flag;  report = flag, as a real for the metrics.
+//! Twin of shaders/gate.wgsl.
 
 use super::{Before, Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Work, params};
 use crate::values::{DType, Real};
@@ -33,12 +34,14 @@ impl Twin for Gate {
         let flag = u32::from(ins[0].u()[..p.n as usize].iter().any(|&c| c != 0));
         outs[0].u()[0] = flag;
         outs[1].u()[0] += flag;
+        outs[2].f()[0] = R::of(flag.into());
     }
 
     fn cases() -> Vec<Case> {
         let case = |what: &str, counts: Vec<u32>| {
             let p = GateParams { n: counts.len() as u32 };
-            let outs = vec![Before::Poison(DType::U32, 1), Before::Value(vec![41u32].into())];
+            let skipped = Before::Value(vec![41u32].into());
+            let outs = vec![Before::Poison(DType::U32, 1), skipped, Before::Poison(DType::F32, 1)];
             Case::new(format!("{what} n={}", counts.len()), &[], p, vec![counts.into()], &[]).outs(outs).exact()
         };
         let mut cases = Vec::new();

@@ -125,7 +125,7 @@ pub fn work(c: &Consts, p: &MatmulParams) -> Work {
         chunk: 64,
         strides: [n as usize; super::MAX_OUTS],
         workgroups: batch * m.div_ceil(u64::from(ROWS * wgy)) * n.div_ceil(u64::from(COLS * wgx)),
-        loop_bound: k.div_ceil(4) + u64::from(ROWS * COLS / 4),
+        loop_bound: k.div_ceil(4) + u64::from(ROWS * COLS),
         flops: 2 * m * n * k * batch,
     }
 }

@@ -4,7 +4,7 @@
 use super::memory::{self, Temp};
 use super::rewrite::{Ir, rewrite};
 use super::{Buffer, Dispatch, LOG_ROWS, Log, Plan, StoreRef, View, fuse, validate};
-use crate::graph::{Binarise, Effect, Graph, Op, ParamLayout};
+use crate::graph::{ALIGN, Binarise, Effect, Graph, Op, ParamLayout, SKIPPED};
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
 
@@ -61,10 +61,13 @@ pub fn compile(
 
     let mut l = Lowering::new(graph, layout, ir);
     l.run();
-    if let (Some(log), Some(packed)) = (&log, packed) {
-        l.log(log.names.len(), packed);
+    let mut log = log.map(|t| Log { path: String::new(), names: t.names, rows: LOG_ROWS });
+    l.effects(&effects, &values, &guarded, &mut log);
+    if let (Some(log), Some(packed)) = (&mut log, packed) {
+        // Named by its width: plans of other columns share the Store.
+        log.path = format!("log/table/{}", log.names.len());
+        l.log(log, packed);
     }
-    l.effects(&effects, &values, &guarded);
     let (slots, live_bytes) = memory::assign(&mut l.dispatches, &l.temps, options.reuse);
     let plan = Plan {
         name: name.into(),
@@ -72,7 +75,7 @@ pub fn compile(
         slots,
         dispatches: l.dispatches,
         scalars: graph.scalars(),
-        log: log.map(|t| Log { path: "log/table".into(), names: t.names, rows: LOG_ROWS }),
+        log,
         live_bytes,
     };
     validate(&plan)?;
@@ -425,16 +428,15 @@ impl<'a> Lowering<'a> {
         (name, consts, p.words(), vec![x, w, third])
     }
 
-    fn log(&mut self, columns: usize, packed: usize) {
-        let x = self.here(packed);
-        let stride = crate::graph::ALIGN;
-        let table = self.scratch("log/table", DType::F32, LOG_ROWS * columns);
-        let p = k::log_row::LogRowParams { k: columns as u32, stride: stride as u32, rows: LOG_ROWS as u32 };
-        let out = range(table, 0, LOG_ROWS * columns, DType::F32);
-        self.emit("log_row", vec![WG], p.words(), vec![x], vec![out], "log");
+    fn log(&mut self, log: &Log, packed: usize) {
+        let (x, columns) = (self.here(packed), log.names.len());
+        let len = LOG_ROWS * columns;
+        let table = self.scratch(&log.path, DType::F32, len);
+        let p = k::log_row::LogRowParams { k: columns as u32, stride: ALIGN as u32, rows: LOG_ROWS as u32 };
+        self.emit("log_row", vec![WG], p.words(), vec![x], vec![range(table, 0, len, DType::F32)], "log");
     }
 
-    fn effects(&mut self, effects: &[Effect], values: &[usize], guarded: &[usize]) {
+    fn effects(&mut self, effects: &[Effect], values: &[usize], guarded: &[usize], log: &mut Option<Log>) {
         if effects.is_empty() {
             return;
         }
@@ -445,7 +447,7 @@ impl<'a> Lowering<'a> {
             let state = matches!(view.buffer, Buffer::Store(s) if !self.stores[s].scratch);
             sources.push(if state { self.duplicate(view) } else { view });
         }
-        let flag = self.gate(effects, &sources, guarded);
+        let flag = self.gate(effects, &sources, guarded, log);
         for (effect, value) in effects.iter().zip(sources) {
             self.effect(effect, value, flag);
         }
@@ -459,7 +461,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Counts what is not finite among the values and the guarded nodes; returns the flag that gates every effect.
-    fn gate(&mut self, effects: &[Effect], sources: &[View], guarded: &[usize]) -> View {
+    fn gate(&mut self, effects: &[Effect], sources: &[View], guarded: &[usize], log: &mut Option<Log>) -> View {
         let mut checked: Vec<(View, bool)> = Vec::new();
         for &g in guarded {
             checked.push((self.here(g), false));
@@ -483,7 +485,17 @@ impl<'a> Lowering<'a> {
         let flag = self.temp(DType::U32, 1);
         let skipped = self.persistent("guard/skipped", DType::U32, 1);
         let p = k::gate::GateParams { n: n as u32 };
-        let outs = vec![flag, range(skipped, 0, 1, DType::U32)];
+        let report = match log {
+            Some(log) => {
+                // The last column of the metrics.
+                let column = log.names.len();
+                log.names.push(SKIPPED.into());
+                let packed = self.scratch(&format!("log/packed/{column}"), DType::F32, (column + 1) * ALIGN);
+                range(packed, column * ALIGN, 1, DType::F32)
+            }
+            None => self.temp(DType::F32, 1),
+        };
+        let outs = vec![flag, range(skipped, 0, 1, DType::U32), report];
         self.emit("gate", vec![], p.words(), vec![range(counts, 0, n, DType::U32)], outs, "guard");
         flag
     }

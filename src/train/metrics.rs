@@ -1,5 +1,6 @@
 //! Metrics: means over steps, and the lines of metrics.jsonl.
 
+use crate::checkpoint::write_whole;
 use crate::values::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::fs::File;
@@ -38,6 +39,20 @@ impl Means {
         self.names[..n].iter().zip(&self.sums).map(|(name, s)| (name.as_str(), s / self.weight))
     }
 
+    /// What was added so far, exactly: the bits of the sums, then of the weight.
+    pub fn bits(&self) -> Vec<u64> {
+        self.sums.iter().chain([&self.weight]).map(|v| v.to_bits()).collect()
+    }
+
+    /// Takes up where [`Means::bits`] left off.
+    pub fn set_bits(&mut self, bits: &[u64]) {
+        if bits.len() == self.sums.len() + 1 {
+            let mut values = bits.iter().map(|&b| f64::from_bits(b));
+            self.sums.iter_mut().zip(&mut values).for_each(|(s, v)| *s = v);
+            self.weight = values.next().unwrap_or(0.0);
+        }
+    }
+
     /// How much was added.
     pub fn weight(&self) -> f64 {
         self.weight
@@ -57,11 +72,24 @@ pub struct Record {
 }
 
 impl Record {
-    /// Begins the file.
-    pub fn create(folder: &Path) -> Result<Self> {
+    /// Begins the file, or goes on with it after `step`: lines of later steps, and one that is not whole, are dropped.
+    pub fn open(folder: &Path, step: u64) -> Result<Self> {
         let path = folder.join("metrics.jsonl");
-        let file = File::create(&path).map_err(|e| Error::io("cannot write", &path, &e))?;
+        let io = |e: std::io::Error| Error::io("cannot write", &path, &e);
+        let old = if step > 0 { std::fs::read_to_string(&path).map_err(io)? } else { String::new() };
+        let step_of = |line: &str| serde_json::from_str::<Value>(line).ok()?.get("step")?.as_u64();
+        let kept: Vec<&str> = old.lines().filter(|l| step_of(l).is_some_and(|s| s <= step)).collect();
+        let text: String = kept.iter().map(|l| format!("{l}\n")).collect();
+        write_whole(folder, "metrics.jsonl", text.as_bytes())?;
+        let file = File::options().append(true).open(&path).map_err(io)?;
         Ok(Self { path, file })
+    }
+
+    /// The last value that a line of this kind has under a key.
+    pub fn last(folder: &Path, kind: &str, key: &str) -> Option<Value> {
+        let text = std::fs::read_to_string(folder.join("metrics.jsonl")).ok()?;
+        let lines = text.lines().rev().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+        lines.filter(|v| v["kind"] == kind).find_map(|v| v.get(key).cloned())
     }
 
     /// Writes a line: what kind, at which step, the means, and further fields.

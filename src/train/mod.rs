@@ -1,6 +1,7 @@
 //! F7: training and evaluation: graphs from models, the loop over steps, what a run leaves on disk.
 
 mod feed;
+mod interrupt;
 mod metrics;
 pub mod programs;
 pub mod progress;
@@ -10,5 +11,5 @@ mod session;
 pub use metrics::{Means, Record};
 pub use programs::{Program, SetShape};
 pub use progress::Progress;
-pub use run::{Outcome, RunOptions, prepare_folder, run};
+pub use run::{Ending, Outcome, RunOptions, Start, run};
 pub use session::{Evaluation, Session};

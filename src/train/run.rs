@@ -1,11 +1,14 @@
 //! One training run: the loop over steps, evaluation, and the folder that it leaves.
 
+use super::interrupt;
 use super::{Evaluation, Means, Progress, Record, Session};
-use crate::checkpoint;
+use crate::checkpoint::{self, write_whole};
+use crate::config::{self, Config};
 use crate::exec::Ticket;
+use crate::graph::SKIPPED;
 use crate::report;
 use crate::values::{Error, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,23 +19,43 @@ use std::time::Instant;
 pub struct RunOptions {
     /// The run's folder.
     pub out: PathBuf,
-    /// Replace a folder that exists.
-    pub force: bool,
+    /// What becomes of a folder that exists.
+    pub start: Start,
     /// Show no progress.
     pub quiet: bool,
+}
+
+/// How a run begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// In a folder that does not exist.
+    New,
+    /// Anew, in place of a run that may exist.
+    Force,
+    /// Where the last checkpoint of the run left off.
+    Resume,
 }
 
 /// What a run came to.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The evaluation of the test set.
-    pub test: Evaluation,
-    /// Steps made.
+    /// How it ended.
+    pub ending: Ending,
+    /// Steps made, those of earlier sittings included.
     pub steps: u64,
     /// Steps whose changes were left out because something was not finite.
     pub skipped: u32,
-    /// Seconds of training, without evaluation.
+    /// Seconds of training in this sitting, without evaluation.
     pub seconds: f64,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// At its last step, with the evaluation of the test set.
+    Done(Evaluation),
+    /// At a signal of this number, after saving.
+    Interrupted(u8),
 }
 
 /// Wall time that one submit should take.
@@ -40,88 +63,106 @@ const SUBMIT_SECONDS: f64 = 0.05;
 /// Submits in flight: the host must not run ahead without end, or an interrupt waits.
 const IN_FLIGHT: usize = 2;
 
-/// Makes the folder of a run: it must not exist, or `force` empties it of what elbo writes.
-pub fn prepare_folder(o: &RunOptions) -> Result<()> {
-    let dir = &o.out;
-    if dir.exists() && !o.force {
-        let text = "--force replaces it, --out DIR goes elsewhere";
-        return Err(Error::usage(format!("the run folder {} exists; {text}", dir.display())));
-    }
-    for name in ["checkpoints", "samples"] {
-        let sub = dir.join(name);
-        if sub.exists() {
-            fs::remove_dir_all(&sub).map_err(|e| Error::io("cannot empty", &sub, &e))?;
+impl RunOptions {
+    /// Refuses a folder that does not fit the start, and a resumed run whose settings are others; writes nothing.
+    pub fn check(&self, c: &Config) -> Result<()> {
+        let dir = self.out.display();
+        match self.start {
+            Start::New if self.out.exists() => Err(Error::usage(format!(
+                "the run folder {dir} exists; --resume goes on with it, --force replaces it, --out DIR goes elsewhere"
+            ))),
+            Start::Resume if !self.out.join("config.toml").is_file() => {
+                Err(Error::usage(format!("there is no run to resume in {dir}: it holds no config.toml")))
+            }
+            Start::Resume => {
+                let path = self.out.join("config.toml");
+                let there = config::resolve(&config::load(&path.display().to_string())?)?;
+                // How long a run goes on may change.
+                let free = ["train.epochs", "train.steps"];
+                let differ = config::differences(c, &there).into_iter().find(|(key, _)| !free.contains(&key.as_str()));
+                match differ {
+                    Some((_, text)) => {
+                        Err(Error::usage(format!("{dir} cannot be resumed with other settings: {text}")))
+                    }
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
         }
-        fs::create_dir_all(&sub).map_err(|e| Error::io("cannot make the folder", &sub, &e))?;
     }
-    Ok(())
+
+    /// Makes the folder and writes the settings: a run is its own recipe.
+    fn prepare(&self, c: &Config) -> Result<()> {
+        for name in ["checkpoints", "samples"] {
+            let sub = self.out.join(name);
+            if sub.exists() && self.start == Start::Force {
+                fs::remove_dir_all(&sub).map_err(|e| Error::io("cannot empty", &sub, &e))?;
+            }
+            fs::create_dir_all(&sub).map_err(|e| Error::io("cannot make the folder", &sub, &e))?;
+        }
+        write_whole(&self.out, "config.toml", c.to_toml().as_bytes())
+    }
 }
 
 /// Trains a session to the end of its config, and writes everything to the run's folder.
 pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Outcome> {
+    o.check(&session.config)?;
+    interrupt::listen()?;
     let config = session.config.clone();
-    write(&o.out.join("config.toml"), config.to_toml().as_bytes())?;
-    let mut record = Record::create(&o.out)?;
-    let per_epoch = session.steps_per_epoch();
-    let total = if config.train.steps > 0 { config.train.steps } else { config.train.epochs * per_epoch };
-    let names = session.train.plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default();
-    let mut trainer = Trainer {
-        batch: config.train.batch as f64,
-        record: &mut record,
-        progress: Progress::new(total, total.div_ceil(per_epoch), o.quiet),
-        line: Means::new(&names),
-        epoch: Means::new(&names),
-        log_every: config.train.log_every,
-        per_epoch,
-        pending: VecDeque::new(),
-        started: Instant::now(),
-        epoch_started: Instant::now(),
-        step_seconds: SUBMIT_SECONDS,
-        last: Instant::now(),
-    };
+    let mut t = Trainer::new(session, o)?;
+    let (total, per_epoch) = (t.total, t.per_epoch);
     // A run without checkpoints on the way has one at its end.
     let every = if config.checkpoint.every > 0 { config.checkpoint.every } else { total };
-    let mut step = 0;
+    let (mut step, mut ordered) = (t.first, None);
     while step < total {
-        if step % per_epoch == 0 {
-            session.begin_epoch(step / per_epoch)?;
+        let epoch = step / per_epoch;
+        if ordered != Some(epoch) {
+            session.begin_epoch(epoch)?;
+            ordered = Some(epoch);
         }
         // A submit ends where an epoch, a checkpoint or the run ends.
-        let end = total.min((step / per_epoch + 1) * per_epoch).min((step / every + 1) * every);
-        let wanted = (SUBMIT_SECONDS / trainer.step_seconds).clamp(1.0, session.group_limit() as f64);
+        let end = total.min((epoch + 1) * per_epoch).min((step / every + 1) * every);
+        let wanted = (SUBMIT_SECONDS / t.step_seconds).clamp(1.0, session.group_limit() as f64);
         let count = (wanted as u64).min(end - step);
         let ticket = session.submit(step, count as usize)?;
-        trainer.pending.push_back((ticket, step, count));
+        t.pending.push_back((ticket, step, count));
         step += count;
+        let signal = interrupt::received();
         let boundary = step == total || step % per_epoch == 0;
-        let checkpoint = step % every == 0 && step < total;
-        trainer.collect(session, if boundary || checkpoint { 0 } else { IN_FLIGHT - 1 })?;
+        let save = step % every == 0 || step == total || signal.is_some();
+        t.collect(session, if boundary || save { 0 } else { IN_FLIGHT - 1 })?;
+        if save {
+            checkpoint::save(session, step, &t.progress(), &o.out)?;
+        }
+        if let Some(signal) = signal.filter(|_| step < total) {
+            return t.outcome(session, Ending::Interrupted(signal), step);
+        }
         if boundary && session.has_validation() {
             let e = session.evaluate("validation")?;
-            trainer.record.line("validation", step, &e.means, &[])?;
-        }
-        if checkpoint {
-            checkpoint::save(session, step, &o.out)?;
+            t.record.line("validation", step, &e.means, &[])?;
         }
     }
-    let seconds = trainer.started.elapsed().as_secs_f64();
-    trainer.progress.finish();
-    checkpoint::save(session, total, &o.out)?;
-    let skipped = session.exec.read("guard/skipped")?.u32()[0];
     let test = session.evaluate("test")?;
-    record.line("test", total, &test.means, &[("skipped", json!(skipped)), ("seconds", json!(seconds))])?;
+    let outcome = t.outcome(session, Ending::Done(test.clone()), step)?;
+    t.record.line("test", step, &test.means, &[("skipped", json!(outcome.skipped))])?;
     pictures(session, shape, &o.out.join("samples"))?;
-    Ok(Outcome { test, steps: total, skipped, seconds })
+    Ok(outcome)
 }
 
-struct Trainer<'a> {
+struct Trainer {
     batch: f64,
-    record: &'a mut Record,
-    progress: Progress,
+    record: Record,
+    bar: Progress,
     line: Means,
     epoch: Means,
     log_every: u64,
+    max_skipped: u64,
+    skipped_in_a_row: u64,
+    /// The column that says that a step was skipped.
+    skipped_column: usize,
     per_epoch: u64,
+    first: u64,
+    total: u64,
     pending: VecDeque<(Ticket, u64, u64)>,
     started: Instant,
     epoch_started: Instant,
@@ -129,7 +170,61 @@ struct Trainer<'a> {
     last: Instant,
 }
 
-impl Trainer<'_> {
+impl Trainer {
+    fn new(session: &mut Session, o: &RunOptions) -> Result<Self> {
+        let config = session.config.clone();
+        let per_epoch = session.steps_per_epoch();
+        let total = if config.train.steps > 0 { config.train.steps } else { config.train.epochs * per_epoch };
+        let names = session.train.plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default();
+        let skipped_column = names.iter().position(|n| n == SKIPPED).unwrap_or(names.len());
+        let terms = &names[..skipped_column];
+        let (mut line, mut epoch) = (Means::new(terms), Means::new(terms));
+        let (mut first, mut skipped_in_a_row) = (0, 0);
+        let device = json!({ "device": session.exec.info().device, "adapter": session.exec.info().adapter });
+        if o.start == Start::Resume {
+            match checkpoint::latest(&o.out)? {
+                Some(saved) => {
+                    checkpoint::restore(session, &saved, true)?;
+                    first = saved.step;
+                    line.set_bits(&saved.progress.line);
+                    epoch.set_bits(&saved.progress.epoch);
+                    skipped_in_a_row = saved.progress.skipped_in_a_row;
+                    eprintln!("resumed at step {first} of {total}");
+                    note_device(&o.out, &device);
+                    if config.checkpoint.dtype == config::Precision::F16 {
+                        eprintln!(
+                            "note: checkpoint.dtype is f16: weights were rounded, the run is not continued bit for bit"
+                        );
+                    }
+                }
+                None => eprintln!("{} has no checkpoint yet: starting at step 0", o.out.display()),
+            }
+        }
+        o.prepare(&config)?;
+        let mut record = Record::open(&o.out, first)?;
+        let version = json!(env!("CARGO_PKG_VERSION"));
+        record.line("start", first, &Means::default(), &[("device", device), ("elbo", version)])?;
+        Ok(Self {
+            batch: config.train.batch as f64,
+            record,
+            bar: Progress::new(total, total.div_ceil(per_epoch), o.quiet),
+            line,
+            epoch,
+            log_every: config.train.log_every,
+            max_skipped: config.train.max_skipped,
+            skipped_in_a_row,
+            skipped_column,
+            per_epoch,
+            first,
+            total,
+            pending: VecDeque::new(),
+            started: Instant::now(),
+            epoch_started: Instant::now(),
+            step_seconds: SUBMIT_SECONDS,
+            last: Instant::now(),
+        })
+    }
+
     /// Takes in the metrics of the oldest submits until at most `leave` are in flight.
     fn collect(&mut self, session: &mut Session, leave: usize) -> Result<()> {
         while self.pending.len() > leave {
@@ -137,7 +232,7 @@ impl Trainer<'_> {
             let rows = session.exec.fetch(ticket)?;
             let now = Instant::now();
             let each = (now - self.last).as_secs_f64() / count as f64;
-            self.step_seconds = if from == 0 { each } else { 0.7 * self.step_seconds + 0.3 * each };
+            self.step_seconds = if from == self.first { each } else { 0.7 * self.step_seconds + 0.3 * each };
             self.last = now;
             for (i, row) in rows.iter().enumerate() {
                 self.step(from + i as u64, row)?;
@@ -147,32 +242,62 @@ impl Trainer<'_> {
     }
 
     fn step(&mut self, step: u64, row: &[f32]) -> Result<()> {
-        self.line.add(row, self.batch);
-        self.epoch.add(row, self.batch);
         let (done, epoch) = (step + 1, step / self.per_epoch);
+        if row.get(self.skipped_column).is_some_and(|&s| s > 0.0) {
+            // Its numbers mean nothing: they are left out of the means.
+            self.skipped_in_a_row += 1;
+            if self.skipped_in_a_row >= self.max_skipped {
+                self.bar.finish();
+                return Err(Error::failure(format!(
+                    "{} steps in a row, up to step {done}, had a loss or a gradient that is not finite; the checkpoints \
+                     before are untouched; a smaller optimizer.learning_rate is what most often helps",
+                    self.skipped_in_a_row
+                )));
+            }
+        } else {
+            self.skipped_in_a_row = 0;
+            self.line.add(row, self.batch);
+            self.epoch.add(row, self.batch);
+        }
         if done % self.log_every == 0 {
             self.record.line("train", done, &self.line, &[("epoch", json!(epoch + 1))])?;
-            self.progress.at(done, epoch, &self.line, self.batch / self.step_seconds);
+            self.bar.at(done, epoch, &self.line, self.batch / self.step_seconds);
             self.line.clear();
         }
         if done % self.per_epoch == 0 {
-            let speed = self.epoch.weight() / self.epoch_started.elapsed().as_secs_f64();
-            self.record.line(
-                "epoch",
-                done,
-                &self.epoch,
-                &[("epoch", json!(epoch + 1)), ("examples_per_s", json!(speed))],
-            )?;
-            self.progress.epoch(epoch, &self.epoch, speed);
+            // In a sitting that began within the epoch, only its own steps count for the speed.
+            let steps = done - self.first.max(epoch * self.per_epoch);
+            let speed = self.batch * steps as f64 / self.epoch_started.elapsed().as_secs_f64();
+            let more = [("epoch", json!(epoch + 1)), ("examples_per_s", json!(speed))];
+            self.record.line("epoch", done, &self.epoch, &more)?;
+            self.bar.epoch(epoch, &self.epoch, speed);
             self.epoch.clear();
             self.epoch_started = Instant::now();
         }
         Ok(())
     }
+
+    fn progress(&self) -> checkpoint::Progress {
+        let skipped_in_a_row = self.skipped_in_a_row;
+        checkpoint::Progress { epoch: self.epoch.bits(), line: self.line.bits(), skipped_in_a_row }
+    }
+
+    fn outcome(&self, session: &mut Session, ending: Ending, steps: u64) -> Result<Outcome> {
+        self.bar.finish();
+        let skipped = session.exec.read("guard/skipped")?.u32()[0];
+        Ok(Outcome { ending, steps, skipped, seconds: self.started.elapsed().as_secs_f64() })
+    }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).map_err(|e| Error::io("cannot write", path, &e))
+/// Says so where a run goes on on another device than the one that it was on.
+fn note_device(run: &Path, now: &Value) {
+    if let Some(before) = Record::last(run, "start", "device")
+        && before != *now
+    {
+        let name =
+            |v: &Value| format!("{} ({})", v["device"].as_str().unwrap_or("?"), v["adapter"].as_str().unwrap_or("?"));
+        eprintln!("note: the run was on {} and goes on on {}: no longer bit for bit", name(&before), name(now));
+    }
 }
 
 /// A grid of samples, and one of test examples above their reconstructions.

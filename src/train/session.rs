@@ -4,12 +4,12 @@ use super::feed::Feed;
 use super::metrics::Means;
 use super::programs::{self, Program, SetShape, output_path};
 use crate::config::Config;
-use crate::data::{Dataset, Split};
+use crate::data::Dataset;
 use crate::exec::{Executor, PlanId, Ticket};
 use crate::graph::ParamLayout;
 use crate::kernels::StepRow;
 use crate::nn::optim;
-use crate::plan::Options;
+use crate::plan::{Options, Plan};
 use crate::values::{DType, Error, Result};
 use std::collections::HashMap;
 
@@ -31,6 +31,20 @@ pub struct Session {
     evaluations: HashMap<(&'static str, usize), (Program, PlanId)>,
 }
 
+/// Everything that a run has on its device at once, from its plans: no device is asked.
+fn bytes_needed(c: &Config, train: &Plan, layout: &ParamLayout, held_out: &[&SetShape]) -> Result<u64> {
+    let mut need = train.peak_bytes();
+    for set in held_out {
+        need += 4 * (set.data_words(c.train.batch) + set.examples) as u64;
+        let size = c.train.batch.min(set.examples);
+        need += programs::evaluate(c, set, size, layout)?.plan.slot_bytes();
+        if set.examples % size > 0 {
+            need += programs::evaluate(c, set, set.examples % size, layout)?.plan.slot_bytes();
+        }
+    }
+    Ok(need)
+}
+
 /// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
@@ -41,8 +55,9 @@ pub struct Evaluation {
 }
 
 impl Session {
-    /// Puts a model with its first weights, and a data set, on a device.
-    pub fn new(mut exec: Box<dyn Executor>, config: &Config, data: Dataset) -> Result<Self> {
+    /// Puts a model with its first weights, and a data set, on a device; refused where it needs more than `max_memory`
+    /// bytes, before anything is allocated.
+    pub fn new(mut exec: Box<dyn Executor>, config: &Config, data: Dataset, max_memory: Option<u64>) -> Result<Self> {
         let batch = config.train.batch;
         if data.train.len() < batch {
             let (n, name) = (data.train.len(), &data.name);
@@ -52,6 +67,24 @@ impl Session {
         let limit = exec.info().binding_elements;
         let features = data.shape.iter().product();
         let layout = programs::layout(config, features, limit)?;
+        let shape = |split: &'static str, examples: usize| {
+            let mut shape = SetShape { split, examples, features, resident: true };
+            shape.resident = config.data.resident && shape.data_words(0) <= limit;
+            shape
+        };
+        let splits = [("train", data.train), ("validation", data.validation), ("test", data.test)];
+        let splits = splits.map(|(name, split)| (shape(name, split.len()), split));
+        let train = programs::train(config, &splits[0].0, &layout, Options::default())?;
+        if let Some(max) = max_memory {
+            let held_out: Vec<&SetShape> = splits[1..].iter().map(|s| &s.0).filter(|s| s.examples > 0).collect();
+            let need = bytes_needed(config, &train.plan, &layout, &held_out)?;
+            if need > max {
+                return Err(Error::failure(format!(
+                    "the run needs {need} bytes on the device, --max-memory allows {max}; a smaller train.batch, a \
+                     smaller model or data.resident=false needs less"
+                )));
+            }
+        }
         for (i, b) in layout.buckets.iter().enumerate() {
             exec.create(&layout.path(i), DType::F32, b.len)?;
             exec.write(&layout.path(i), 0, &layout.initial(i, config.train.seed))?;
@@ -60,23 +93,24 @@ impl Session {
             }
         }
         exec.create("guard/skipped", DType::U32, 1)?;
-        let mut feed = |name: &'static str, split: Split| {
-            let mut shape = SetShape { split: name, examples: split.len(), features, resident: true };
-            shape.resident = config.data.resident && shape.data_words(0) <= limit;
-            Feed::new(&mut *exec, shape, split)
-        };
-        let train_feed = feed("train", data.train)?;
-        let mut held_out = Vec::new();
-        for (name, split) in [("validation", data.validation), ("test", data.test)] {
+        let mut feeds = Vec::new();
+        for (shape, split) in splits {
             if !split.is_empty() {
-                held_out.push(feed(name, split)?);
+                feeds.push(Feed::new(&mut *exec, shape, split)?);
             }
         }
-        let train = programs::train(config, &train_feed.shape, &layout, Options::default())?;
+        let train_feed = feeds.remove(0);
         train_feed.prepare(&mut *exec, batch)?;
         let train_id = exec.load(&train.plan)?;
         let (config, evaluations) = (config.clone(), HashMap::new());
-        Ok(Self { exec, config, layout, train, train_id, train_feed, held_out, evaluations })
+        Ok(Self { exec, config, layout, train, train_id, train_feed, held_out: feeds, evaluations })
+    }
+
+    /// The Store paths of what the training step keeps from step to step: weights, optimizer state, counters.
+    pub fn state_paths(&self) -> Vec<String> {
+        let kept = |path: &str| !path.starts_with("data/") && !path.starts_with("order/");
+        let stores = self.train.plan.stores.iter().filter(|s| !s.scratch && kept(&s.path));
+        stores.map(|s| s.path.clone()).collect()
     }
 
     /// Steps of an epoch: full batches only.

@@ -5,12 +5,13 @@ use crate::kernels::matmul_vec4::{Act, Form, MatmulParams};
 use crate::values::Real;
 use rayon::prelude::*;
 
-/// The blocks of y that one task computes: all columns of so many rows. A function of the shape alone, and gemm's
-/// blocking along k is too, so the bits do not depend on the number of threads.
-fn rows_of_a_task(m: usize, n: usize, k: usize) -> usize {
-    // Eight tasks a product where each keeps at least 2²⁰ multiplications, which hides gemm's packing of B.
-    let enough = (1usize << 20).div_ceil(n * k).next_multiple_of(8);
-    m.div_ceil(8).next_multiple_of(8).max(enough).min(m)
+/// The rows of y that one task computes, in all columns: an eighth of them, but enough to pay for the packing of B,
+/// which every task does for itself (measured; a transposed B packs slower), and for the task. A function of the form
+/// and the shape alone, and so is gemm's blocking along k: the bits do not depend on the number of threads.
+fn rows_of_a_task(tb: bool, m: usize, n: usize, k: usize) -> usize {
+    let packing = if tb { 64 } else { 32 };
+    let task = (1usize << 20).div_ceil(n * k).next_multiple_of(8);
+    m.div_ceil(8).next_multiple_of(8).max(packing).max(task).min(m)
 }
 
 /// Computes y from the override values of a matmul kernel, its `Params` and its inputs. `bias` is not read where the
@@ -19,7 +20,7 @@ pub fn run(consts: &[u32], p: &MatmulParams, a: &[f32], b: &[f32], bias: &[f32],
     let form = Form::of(consts);
     let [m, n, k, batch] = [p.m, p.n, p.k, p.batch].map(|x| x as usize);
     let y = &mut y[..batch * m * n];
-    let block = rows_of_a_task(m, n, k);
+    let block = rows_of_a_task(form.tb, m, n, k);
     y.par_chunks_exact_mut(m * n).enumerate().for_each(|(z, y)| {
         let (a, b) = (&a[z * m * k..][..m * k], &b[z * k * n..][..k * n]);
         y.par_chunks_mut(block * n).enumerate().for_each(|(i, y)| {
