@@ -1,9 +1,10 @@
 //! `elbo bench`.
 
-use super::common::{Changes, Common, load_data};
+use super::common::{Changes, Common, load_data, show};
 use crate::bench::bench_train;
 use crate::values::{Error, Result};
 use clap::Subcommand;
+use std::num::NonZeroUsize;
 
 /// Arguments of `elbo bench`.
 #[derive(clap::Args)]
@@ -28,8 +29,8 @@ struct Train {
     #[command(flatten)]
     changes: Changes,
     /// Steps to time
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    timed_steps: usize,
+    #[arg(long, default_value = "100", value_name = "N")]
+    timed_steps: NonZeroUsize,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -38,12 +39,11 @@ struct Train {
 pub fn run(a: Args) -> Result<()> {
     let What::Train(t) = a.what;
     let config = t.changes.resolve(&t.recipe)?;
-    let result = bench_train(t.common.open()?, &config, load_data(&config)?, t.timed_steps)?;
+    let result = bench_train(t.common.open()?, &config, load_data(&config)?, t.timed_steps.get())?;
     if t.json {
         let text = serde_json::to_string(&result).map_err(|e| Error::failure(format!("bench: {e}")))?;
-        println!("{text}");
+        show(&format!("{text}\n"))
     } else {
-        print!("{}", result.text());
+        show(&result.text())
     }
-    Ok(())
 }

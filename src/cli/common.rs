@@ -4,6 +4,7 @@ use crate::config::{self, Config};
 use crate::data::{self, Dataset};
 use crate::exec::{self, Choice, Executor};
 use crate::values::{Error, Result};
+use std::io::{self, ErrorKind, Write};
 
 /// What is run, on what.
 #[derive(clap::Args, Clone)]
@@ -23,13 +24,13 @@ pub struct Changes {
     #[arg(long, value_name = "DIR|NAME")]
     pub data: Option<String>,
     /// The seed of every random number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Passes over the training set
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<u64>,
     /// Steps, in place of epochs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub steps: Option<u64>,
     /// Any setting of the recipe, as in `--set model.latent=10`; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
@@ -73,6 +74,15 @@ impl Changes {
         }
         c.validate()?;
         Ok(c)
+    }
+}
+
+/// Writes to stdout. A reader that has gone (`elbo plan vae | head`) has what it wanted.
+pub fn show(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Error::failure(format!("cannot write the output: {e}"))),
+        _ => Ok(()),
     }
 }
 

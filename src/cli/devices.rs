@@ -1,8 +1,10 @@
 //! `elbo devices`.
 
+use super::common::show;
 use crate::exec::gpu::{adapters, is_software};
 use crate::values::Result;
 use serde_json::json;
+use std::fmt::Write as _;
 
 /// Arguments of `elbo devices`.
 #[derive(clap::Args)]
@@ -15,10 +17,13 @@ pub struct Args {
 pub fn run(a: Args) -> Result<()> {
     let threads = rayon::current_num_threads();
     let all = adapters();
+    let mut text = String::new();
+    let mut say = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("a String takes every write");
     if a.json {
-        println!("{}", json!({ "device": "cpu", "threads": threads }));
+        say(format_args!("{}", json!({ "device": "cpu", "threads": threads })));
     } else {
-        println!("cpu        {threads} threads, f32\nreference  1 thread, f64: what the others are checked against");
+        say(format_args!("cpu        {threads} threads, f32"));
+        say(format_args!("reference  1 thread, f64: what the others are checked against"));
     }
     for (i, adapter) in all.iter().enumerate() {
         let (info, limits) = (adapter.get_info(), adapter.limits());
@@ -45,12 +50,12 @@ pub fn run(a: Args) -> Result<()> {
                 "max_workgroup_invocations": limits.max_compute_invocations_per_workgroup,
                 "max_workgroup_bytes": limits.max_compute_workgroup_storage_size,
             });
-            println!("{object}");
+            say(format_args!("{object}"));
             continue;
         }
-        println!("gpu:{i}      {}", info.name);
-        println!("           {:?} through {}, {}", info.device_type, info.backend, driver.trim());
-        println!(
+        say(format_args!("gpu:{i}      {}", info.name));
+        say(format_args!("           {} through {}, {}", kind(&info), info.backend, driver.trim()));
+        say(format_args!(
             "           binding {} MiB, workgroup {} invocations and {} KiB, subgroup {} to {}; {}",
             limits.max_storage_buffer_binding_size >> 20,
             limits.max_compute_invocations_per_workgroup,
@@ -58,10 +63,21 @@ pub fn run(a: Args) -> Result<()> {
             info.subgroup_min_size,
             info.subgroup_max_size,
             if features.is_empty() { "no optional features".into() } else { features.join(", ") }
-        );
+        ));
     }
     if all.is_empty() && !a.json {
-        println!("gpu        none: no driver of Vulkan, Metal or DX12 was found");
+        say(format_args!("gpu        none: no driver of Vulkan, Metal or DX12 was found"));
     }
-    Ok(())
+    show(&text)
+}
+
+/// What an adapter is, in words.
+fn kind(info: &wgpu::AdapterInfo) -> &'static str {
+    match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "a discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "an integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "a virtual GPU",
+        wgpu::DeviceType::Cpu => "software on the CPU",
+        wgpu::DeviceType::Other => "a device of unknown kind",
+    }
 }

@@ -1,6 +1,6 @@
 //! `elbo recipes`.
 
-use super::common::recipe_list;
+use super::common::{recipe_list, show};
 use crate::config;
 use crate::values::Result;
 use serde_json::json;
@@ -20,13 +20,14 @@ pub fn run(a: Args) -> Result<()> {
         // Refused with the nearest name where there is none.
         config::load(&name)?;
         let text = config::RECIPES.iter().find(|(n, _)| *n == name).map_or_else(String::new, |(_, t)| t.to_string());
-        print!("{text}");
+        show(&text)
     } else if a.json {
-        for (name, text) in config::RECIPES {
-            println!("{}", json!({ "name": name, "summary": config::summary(text) }));
-        }
+        let line = |(name, text): &(&str, &str)| {
+            let object = json!({ "name": name, "summary": config::summary(text) });
+            format!("{object}\n")
+        };
+        show(&config::RECIPES.iter().map(line).collect::<String>())
     } else {
-        print!("{}", recipe_list());
+        show(&recipe_list())
     }
-    Ok(())
 }

@@ -140,8 +140,10 @@ impl Config {
             return Err(Error::usage("train.epochs and train.steps are both 0: there is nothing to train"));
         }
         // The step is one 32-bit word of every random number's counter.
-        if t.steps > u64::from(u32::MAX) {
-            return Err(Error::usage(format!("train.steps must be at most {}, not {}", u32::MAX, t.steps)));
+        for (key, value) in [("train.epochs", t.epochs), ("train.steps", t.steps)] {
+            if value > u64::from(u32::MAX) {
+                return Err(Error::usage(format!("{key} must be at most {}, not {value}", u32::MAX)));
+            }
         }
         // TOML has no larger integer, and a run must be able to write its own recipe.
         if t.seed > i64::MAX as u64 {

@@ -17,7 +17,7 @@ impl Progress {
         let plain = !std::io::stderr().is_terminal();
         let target = if quiet || plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(steps), target);
-        let style = ProgressStyle::with_template("{prefix} {bar:24.cyan/blue} {percent:>3}%  {msg}  {eta} left");
+        let style = ProgressStyle::with_template("{prefix} {wide_bar:.cyan/blue} {msg}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
         Self { bar, plain: plain && !quiet, epochs }
     }
