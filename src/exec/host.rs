@@ -79,6 +79,15 @@ impl<R: Real, X: Runner<R>> Host<R, X> {
         Self { info, runner, buffers, names, plans, results: HashMap::new(), tickets: 0 }
     }
 
+    /// The reals of a persistent buffer, as they are held.
+    pub(super) fn reals(&mut self, path: &str) -> Result<&mut [R]> {
+        let i = self.index(path)?;
+        match &mut self.buffers[i] {
+            Words::F(w) => Ok(w),
+            Words::U(_) => Err(Error::failure(format!("`{path}` holds integers"))),
+        }
+    }
+
     fn index(&self, path: &str) -> Result<usize> {
         self.names.get(path).copied().ok_or_else(|| Error::failure(format!("the store has no `{path}`")))
     }

@@ -4,6 +4,7 @@ use super::DeviceInfo;
 use super::host::{Host, Runner, whole};
 use crate::kernels::{In, Out, StepRow};
 use crate::plan::Dispatch;
+use crate::values::{Error, Result};
 
 /// Runs the twins at f64.
 pub struct Oracle;
@@ -23,5 +24,19 @@ impl Reference {
         let adapter = "f64 loops, one thread".into();
         let info = DeviceInfo { device: "reference", adapter, driver: String::new(), binding_elements: usize::MAX };
         Self::new(info, Oracle)
+    }
+
+    /// Writes reals without rounding them to f32, as [`write`](super::Executor::write) must: finite differences need
+    /// steps that f32 does not resolve.
+    pub fn write_f64(&mut self, path: &str, offset: usize, data: &[f64]) -> Result<()> {
+        let held = self.reals(path)?.get_mut(offset..offset + data.len());
+        let none = || Error::failure(format!("{} elements at {offset} do not fit `{path}`", data.len()));
+        held.ok_or_else(none)?.copy_from_slice(data);
+        Ok(())
+    }
+
+    /// Reads reals without rounding them to f32, as [`read`](super::Executor::read) must.
+    pub fn read_f64(&mut self, path: &str) -> Result<Vec<f64>> {
+        Ok(self.reals(path)?.to_vec())
     }
 }

@@ -50,7 +50,9 @@ fn vjp<'g>(y: Tensor<'g>, cotangent: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tens
         Op::Param(p) => graph.params()[p].path.clone(),
         _ => format!("{w:?}"),
     };
-    wrt.iter().map(|w| d[canon(w.id())].unwrap_or_else(|| panic!("{} has no path to the loss", missing(w)))).collect()
+    // What was made after the loss has no cotangent either.
+    let found = |w: &Tensor<'g>| d.get(canon(w.id())).copied().flatten();
+    wrt.iter().map(|w| found(w).unwrap_or_else(|| panic!("{} has no path to the loss", missing(w)))).collect()
 }
 
 /// For each node, whether anything of `wrt` is among its ancestors: what does not reach gets no cotangent.
