@@ -93,9 +93,9 @@ mod tests {
         let refusal = |name: &str| load(name).unwrap_err().to_string();
         assert_eq!(
             refusal("vea"),
-            "no recipe `vea` (did you mean `vae`?); give the path of a .toml file or one of: vae"
+            "no recipe `vea` (did you mean `vae`?); give the path of a .toml file or one of: ae, vae"
         );
-        assert_eq!(refusal("diffusion"), "no recipe `diffusion`; give the path of a .toml file or one of: vae");
+        assert_eq!(refusal("diffusion"), "no recipe `diffusion`; give the path of a .toml file or one of: ae, vae");
         assert!(refusal("no/such.toml").starts_with("cannot read recipe no/such.toml: "));
         let e = parse("a.toml", "[model]\nlatent = 3\nlatent = 4\n").unwrap_err().to_string();
         assert_eq!(e, "a.toml, line 3: duplicate key");
