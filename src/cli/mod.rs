@@ -1,6 +1,7 @@
 //! F8: words → config. Every failure is one sentence on stderr; exit code 2 for wrong usage, 1 for failure.
 
 mod bench;
+mod check;
 mod common;
 mod devices;
 mod plan;
@@ -28,6 +29,8 @@ enum Command {
     Devices(devices::Args),
     /// Print what one training step of a recipe runs: kernels, memory, work
     Plan(plan::Args),
+    /// Hold every kernel to its oracle on a device, and report what the device's arithmetic does
+    Check(check::Args),
     /// Measure, headless
     Bench(bench::Args),
 }
@@ -40,6 +43,7 @@ pub fn main() -> u8 {
         Command::Recipes(a) => recipes::run(a),
         Command::Devices(a) => devices::run(a),
         Command::Plan(a) => plan::run(a),
+        Command::Check(a) => check::run(a),
         Command::Bench(a) => bench::run(a),
     };
     match result {
