@@ -1,6 +1,6 @@
 //! Every kernel, every case, on every executor, and the rig itself on what it must reject. See tests/README.md.
 
-use elbo::check::{Fault, Observed, Outcome, Proof, check, judge, observe};
+use elbo::check::{Fault, Observed, Outcome, Proof, check, judge, observe, self_test};
 use elbo::exec::gpu::{Context, Gpu};
 use elbo::exec::{Choice, Cpu, Executor, FAST, Reference, adapter};
 use elbo::kernels::{
@@ -91,6 +91,19 @@ fn on_default_limits() {
         let last: BTreeMap<&str, &Proof> = PROOFS.iter().map(|p| (p.kernel.name(), p)).collect();
         prove(&mut gpu, last.into_values());
     }
+}
+
+/// Findings are no verdicts, but each question must have an answer.
+#[test]
+fn the_self_test_of_an_adapter_answers() {
+    let Some(gpu) = gpu(false) else { return };
+    let found = self_test(gpu.context()).expect("a self-test");
+    found.iter().for_each(|f| println!("  {:<13}{}", f.name, f.text));
+    let names: Vec<&str> = found.iter().map(|f| f.name).collect();
+    let asked = ["exp", "log", "tanh", "sin", "cos", "NaN bits", "fma", "a b + c", "subnormals", "loop budget"];
+    assert_eq!(names[..asked.len()], asked);
+    // The probes did run: exp is not off by more than its result.
+    assert!(found[0].value["worst_of_allowed"].as_f64().is_some_and(|w| w < 1000.0), "{:?}", found[0]);
 }
 
 // --- The rig on what it must reject -----------------------------------------------------------------------------------

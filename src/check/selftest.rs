@@ -96,7 +96,7 @@ impl Builtin {
         }
         let (low, high) = self.range;
         let range = if self.logarithmic { format!("[{low:e}, {high:e}]") } else { format!("[{low:.4}, {high:.4}]") };
-        let mut text = format!("at worst {worst:.2} of what WGSL allows, at {at:.6}; on {range}");
+        let mut text = format!("at worst {worst:.3} of what WGSL allows, at {at:.6}; on {range}");
         if lost > 0 {
             text += &format!("; NOT FINITE at {lost} of {POINTS} points");
         }
