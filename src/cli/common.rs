@@ -40,6 +40,11 @@ pub struct Changes {
 impl Common {
     /// Opens the device.
     pub fn open(&self) -> Result<Box<dyn Executor>> {
+        exec::open(&self.choice()?)
+    }
+
+    /// What `--device` says; `--threads` takes effect.
+    pub fn choice(&self) -> Result<Choice> {
         let choice: Choice = self.device.parse()?;
         if let Some(n) = self.threads {
             if n == 0 {
@@ -48,7 +53,7 @@ impl Common {
             // The pool can be built once; a second command in one process would keep the first.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
         }
-        exec::open(&choice)
+        Ok(choice)
     }
 }
 
