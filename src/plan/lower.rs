@@ -514,6 +514,7 @@ impl<'a> Lowering<'a> {
                 self.emit("assign", vec![WG], p.words(), vec![value, flag], vec![out], "effects");
             }
             Effect::Adam { wmv, beta1, beta2, epsilon, scalars, .. } => {
+                assert!(value.len.is_multiple_of(4), "adam takes four elements an invocation: buckets are padded");
                 let outs: Vec<View> = wmv.iter().map(|&s| state(self, s)).collect();
                 let p = k::adam::AdamParams {
                     n: value.len as u32,
