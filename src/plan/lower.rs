@@ -470,7 +470,11 @@ impl<'a> Lowering<'a> {
             // Adam squares the gradient: its square must be finite too.
             checked.push((*v, matches!(e, Effect::Adam { .. })));
         }
-        checked.dedup_by_key(|c| c.0);
+        checked.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            kept.1 |= same && later.1;
+            same
+        });
         const PARTS: usize = 64;
         let counts = self.scratch("guard/counts", DType::U32, checked.len() * PARTS);
         for (i, &(x, squares)) in checked.iter().enumerate() {
