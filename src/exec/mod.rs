@@ -16,6 +16,9 @@ use crate::kernels::StepRow;
 use crate::plan::{Plan, StoreRef};
 use crate::values::{DType, HostBuf, Result};
 
+/// The most elements of one tensor on the host: kernels count in u32.
+const MAX_ELEMENTS: usize = 1 << 30;
+
 /// A plan that an executor has loaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PlanId(pub usize);

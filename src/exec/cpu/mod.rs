@@ -3,8 +3,8 @@
 
 pub mod fast;
 
-use super::DeviceInfo;
 use super::host::{Host, Runner};
+use super::{DeviceInfo, MAX_ELEMENTS};
 use crate::kernels::{In, Out, StepRow};
 use crate::plan::Dispatch;
 use std::ops::Range;
@@ -95,7 +95,7 @@ impl Cpu {
     }
 
     fn threads(adapter: String, second_bodies: bool) -> Self {
-        let info = DeviceInfo { device: "cpu", adapter, driver: String::new(), binding_elements: usize::MAX };
+        let info = DeviceInfo { device: "cpu", adapter, driver: String::new(), binding_elements: MAX_ELEMENTS };
         Self::new(info, Threads { second_bodies })
     }
 }
