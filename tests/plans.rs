@@ -15,7 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 const GRAPHS: usize = 240;
 /// Few: a software adapter spends seconds on the pipelines of one graph.
-const ON_GPU: usize = 20;
+const ON_GPU: usize = 10;
 const STEPS: usize = 2;
 
 // ---------------------------------------------------------------------------------------------- random graphs
