@@ -227,6 +227,6 @@ fn assignments_read_the_state_at_the_start_of_the_step() {
         e.submit(id, &[StepRow::new(0, 0, 0, 0)]).unwrap();
         assert_eq!(states(&mut *e), [[-3.0, 5.0], [1.0, 2.0], [1.0, 2.0]]);
         e.submit(id, &[StepRow::new(1, 0, 0, 0), StepRow::new(2, 1, 0, 0)]).unwrap();
-        assert_eq!(states(&mut *e), [[-3.0, 5.0], [1.0, 2.0], [2.0 * -1.0 + 1.0, 2.0 * 9.0 + 2.0]]);
+        assert_eq!(states(&mut *e), [[-3.0, 5.0], [1.0, 2.0], [-1.0, 20.0]]);
     }
 }

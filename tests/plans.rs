@@ -15,7 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 const GRAPHS: usize = 240;
 /// Few: a software adapter spends seconds on the pipelines of one graph.
-const ON_GPU: usize = 20;
+const ON_GPU: usize = 10;
 const STEPS: usize = 2;
 
 // ---------------------------------------------------------------------------------------------- random graphs
@@ -252,7 +252,7 @@ fn random_graph(g: &Graph, seed: usize) -> Vec<Tensor<'_>> {
         second = second + total(param(g, &format!("v.{i}"), dp.shape().dims()) * *dp);
     }
     let dd = grad(second, &params);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         // Two states exchanged, a third that follows a gradient, and metrics.
         let state = |name: &str, t: Tensor<'_>| g.declare(name, t.shape(), DType::F32);
         let (a, b, c) = (state("new/a", d[0]), state("new/b", d[0]), state("new/c", d[0]));
