@@ -1,6 +1,6 @@
 //! Auto-Encoding Variational Bayes, Kingma & Welling 2013, eq. 10. β-VAE (Higgins et al. 2017) is `beta > 1`.
 //!
-//!     −ELBO = E_q(z|x)[−ln p(x|z)] + KL(q(z|x) ‖ N(0, I)),  q = N(μ(x), diag σ²(x)),  z = μ + σ ε
+//! −ELBO = E_q(z|x)\[−ln p(x|z)\] + KL(q(z|x) ‖ N(0, I)),  q = N(μ(x), diag σ²(x)),  z = μ + σ ε
 
 use super::Loss;
 use crate::config::{Likelihood, Vae};
