@@ -13,7 +13,7 @@ fn floor(module: &str) -> usize {
         "exec" => 4,
         "nn" => 5,
         "models" => 6,
-        "data" | "train" | "checkpoint" | "report" | "bench" | "check" => 7,
+        "data" | "train" | "checkpoint" | "report" | "bench" | "check" | "eval" => 7,
         "cli" | "main" => 8,
         other => panic!("the module `{other}` has no floor; give it one here"),
     }

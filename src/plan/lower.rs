@@ -419,9 +419,12 @@ impl<'a> Lowering<'a> {
         let n = if tb { b[r - 2] } else { b[r - 1] };
         let batch = if r == 3 { a[0] } else { 1 };
         let p = k::matmul_vec4::MatmulParams { m: m as u32, n: n as u32, k: depth as u32, batch: batch as u32 };
-        let (wgx, wgy) = k::matmul_vec4::tile(m, n, depth);
+        let (name, tile) = match k::matmul_vec4::fits(m, n, depth, ta, tb) {
+            true => ("matmul_vec4", k::matmul_vec4::TILE),
+            false => ("matmul_scalar", k::matmul_scalar::TILE),
+        };
+        let (wgx, wgy) = k::matmul_vec4::workgroup(tile, m, n);
         let consts = vec![ta.into(), tb.into(), bias.into(), act, wgx, wgy];
-        let name = if k::matmul_vec4::fits(m, n, depth, ta, tb) { "matmul_vec4" } else { "matmul_scalar" };
         let (x, w) = (self.here(args[0]), self.here(args[1]));
         // A binding must be there even where the kernel does not read it.
         let third = if bias { self.here(args[2]) } else { x };
