@@ -2,9 +2,9 @@
 
 use super::{Progress, Saved, collect, format};
 use crate::train::Session;
-use crate::values::{Error, Result};
+use crate::values::{Error, Result, note};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// How many checkpoints stay.
@@ -22,7 +22,8 @@ pub fn save(session: &mut Session, step: u64, progress: &Progress, run: &Path) -
     let bytes = format::bytes(&tensors, is_weight, session.config.checkpoint.dtype, config, progress, step)?;
     write_whole(&dir, &name, &bytes)?;
     write_whole(&dir, "latest", format!("{name}\n").as_bytes())?;
-    for (_, old) in steps(&dir).into_iter().skip(KEPT) {
+    // One of a later step can only be one that was passed over as bad: it must not push out a good one.
+    for (_, old) in steps(&dir)?.into_iter().filter(|(n, _)| *n <= step).skip(KEPT) {
         // A checkpoint too many does no harm; the next save tries again.
         let _ = fs::remove_file(old);
     }
@@ -32,26 +33,52 @@ pub fn save(session: &mut Session, step: u64, progress: &Progress, run: &Path) -
 /// The newest checkpoint of a run that is whole; what was wrong with newer ones goes to stderr, loudly. None where there
 /// is none at all; an error where every one is bad.
 pub fn latest(run: &Path) -> Result<Option<Saved>> {
-    let mut last = None;
-    for (_, path) in steps(&run.join("checkpoints")) {
+    let mut all = steps(&run.join("checkpoints"))?.into_iter().peekable();
+    while let Some((_, path)) = all.next() {
         match format::read(&path) {
             Ok(saved) => return Ok(Some(saved)),
-            Err(e) => {
-                eprintln!("WARNING: {e}; trying the checkpoint before it");
-                last = Some(e);
-            }
+            Err(e) if all.peek().is_some() => note(format_args!("WARNING: {e}; trying the checkpoint before it")),
+            Err(e) => return Err(Error::failure(format!("{e}; the run has no other checkpoint"))),
         }
     }
-    last.map_or(Ok(None), Err)
+    Ok(None)
+}
+
+/// Removes what a killed run may have left half-written.
+pub fn clean(run: &Path) -> Result<()> {
+    let dir = run.join("checkpoints");
+    let entries = fs::read_dir(&dir).into_iter().flatten().filter_map(|e| Some(e.ok()?.path()));
+    let temporary = entries.filter(|p| p.extension().is_some_and(|e| e == "tmp"));
+    for path in temporary.chain(["config.toml.tmp", "metrics.jsonl.tmp"].map(|n| run.join(n))) {
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io("cannot remove", &path, &e)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The checkpoints of a folder, the newest first.
-fn steps(dir: &Path) -> Vec<(u64, PathBuf)> {
-    let entries = fs::read_dir(dir).into_iter().flatten().filter_map(|e| Some(e.ok()?.path()));
+fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let entries = match fs::read_dir(dir) {
+        // A run that was killed before it had any.
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|e| Error::io("cannot read the folder", dir, &e))?,
+    };
+    let entries = entries.filter_map(|e| Some(e.ok()?.path()));
     let step = |p: &PathBuf| p.file_name()?.to_str()?.strip_prefix("step-")?.strip_suffix(".safetensors")?.parse().ok();
     let mut all: Vec<(u64, PathBuf)> = entries.filter_map(|p| Some((step(&p)?, p))).collect();
     all.sort_by_key(|(step, _)| std::cmp::Reverse(*step));
-    all
+    Ok(all)
+}
+
+/// [`write_whole`], by path.
+pub fn write_whole_at(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match path.file_name().and_then(|n| n.to_str()) {
+        Some(name) => write_whole(dir, name, bytes),
+        None => Err(Error::usage(format!("{} names no file to write", path.display()))),
+    }
 }
 
 /// Writes a file whole or not at all: a temporary sibling, fsynced, renamed, the folder fsynced.
@@ -94,6 +121,6 @@ mod tests {
         {
             fs::write(dir.path().join(n), "").unwrap();
         }
-        assert_eq!(steps(dir.path()).iter().map(|s| s.0).collect::<Vec<_>>(), [10, 9]);
+        assert_eq!(steps(dir.path()).unwrap().iter().map(|s| s.0).collect::<Vec<_>>(), [10, 9]);
     }
 }

@@ -4,70 +4,106 @@
 mod folder;
 mod format;
 
-pub use folder::{latest, save, write_whole};
+pub use folder::{clean, latest, save, write_whole, write_whole_at};
 pub use format::{Progress, Saved, read};
 
+use crate::config::{self, Config};
 use crate::train::Session;
-use crate::values::{DType, Error, HostBuf, Result};
+use crate::values::{DType, HostBuf, Result};
+
+/// The settings that may change when a run goes on: how long it does.
+pub const FREE: [&str; 2] = ["train.epochs", "train.steps"];
 
 /// A tensor of a checkpoint: its name, its shape, and its values.
 pub type Named = (String, Vec<usize>, HostBuf);
 
+/// One tensor of a checkpoint and where it lies in the Store: the whole of `path`, or `len` elements from `offset` on.
+struct Place {
+    name: String,
+    dims: Vec<usize>,
+    dtype: DType,
+    path: String,
+    offset: usize,
+    weight: bool,
+}
+
 /// What a session's training step keeps from step to step: weights by name (`encoder.0.weight`), optimizer state by the
 /// name of its weight (`adam.m.encoder.0.weight`), anything else by its Store path.
-fn collect(session: &mut Session) -> Result<Vec<Named>> {
-    let layout = session.layout.clone();
-    let mut tensors = Vec::new();
-    for path in session.state_paths() {
-        let whole = session.exec.read(&path)?;
+fn places(session: &Session) -> Vec<Place> {
+    let layout = &session.layout;
+    let mut all = Vec::new();
+    for store in session.state() {
+        let (path, dtype) = (store.path.clone(), store.dtype);
         let (kind, bucket) = path.split_once('/').unwrap_or((&path, ""));
-        match layout.buckets.iter().position(|b| b.name == bucket && whole.dtype() == DType::F32) {
+        match layout.buckets.iter().position(|b| b.name == bucket && dtype == DType::F32) {
             Some(bucket) => {
                 for (p, place) in layout.params.iter().zip(&layout.places).filter(|(_, p)| p.bucket == bucket) {
-                    let values = whole.f32()[place.offset..][..p.shape.len()].to_vec();
-                    let name = if kind == "params" { p.path.clone() } else { format!("{kind}.{}", p.path) };
-                    tensors.push((name, p.shape.dims().to_vec(), HostBuf::F32(values)));
+                    let weight = kind == "params";
+                    let name = if weight { p.path.clone() } else { format!("{kind}.{}", p.path) };
+                    let (dims, path) = (p.shape.dims().to_vec(), path.clone());
+                    all.push(Place { name, dims, dtype, path, offset: place.offset, weight });
                 }
             }
-            None => tensors.push((path, vec![whole.len()], whole)),
+            None => {
+                all.push(Place { name: path.clone(), dims: vec![store.len], dtype, path, offset: 0, weight: false })
+            }
         }
+    }
+    all
+}
+
+/// The tensors of a session, as they go into a checkpoint.
+fn collect(session: &mut Session) -> Result<Vec<Named>> {
+    let mut tensors = Vec::new();
+    let mut whole = (String::new(), HostBuf::U32(Vec::new()));
+    for p in places(session) {
+        // The tensors of a bucket follow each other: it is read once.
+        if whole.0 != p.path {
+            whole = (p.path.clone(), session.exec.read(&p.path)?);
+        }
+        let range = p.offset..p.offset + p.dims.iter().product::<usize>();
+        let values = match &whole.1 {
+            HostBuf::F32(v) => HostBuf::F32(v[range].to_vec()),
+            HostBuf::U32(v) => HostBuf::U32(v[range].to_vec()),
+        };
+        tensors.push((p.name, p.dims, values));
     }
     Ok(tensors)
 }
 
-/// Puts a checkpoint's tensors into a session of the same model: weights, or (`all`) everything that it keeps.
+/// Puts a checkpoint's tensors into a session of the same model: weights, or (`all`) everything that it keeps. Nothing
+/// is written unless everything fits.
 pub fn restore(session: &mut Session, saved: &Saved, all: bool) -> Result<()> {
-    let wanted = collect(session)?;
-    let layout = session.layout.clone();
-    let mut writes = Vec::new();
-    for (name, dims, old) in wanted {
-        let weight = layout.find(&name);
-        if weight.is_none() && !all {
-            continue;
-        }
-        let (shape, values) = saved.tensor(&name)?;
-        if *shape != dims || values.dtype() != old.dtype() {
-            return Err(saved.bad(&format!("{name} has the shape {shape:?}, the model's has {dims:?}")));
-        }
-        let (path, offset) = match layout.params.iter().position(|p| name.ends_with(&p.path)) {
-            Some(i) => {
-                let place = layout.places[i];
-                let kind = name.strip_suffix(&format!(".{}", layout.params[i].path)).unwrap_or("params");
-                (format!("{kind}/{}", layout.buckets[place.bucket].name), place.offset)
-            }
-            None => (name, 0),
-        };
-        writes.push((path, offset, values.clone()));
+    same_settings(&session.config, saved, all)?;
+    let places = places(session);
+    if all && let Some(extra) = saved.names().find(|n| !places.iter().any(|p| p.name == *n)) {
+        return Err(saved.bad(&format!("it holds {extra}, which this model has not: it is of another model")));
     }
-    if all && let Some(extra) = saved.names().find(|n| !writes_cover(session, n)) {
-        return Err(Error::failure(format!("the checkpoint {} holds {extra}, which this model has not", saved.path())));
+    let mut writes = Vec::new();
+    for p in places.into_iter().filter(|p| all || p.weight) {
+        let (shape, values) = saved.tensor(&p.name)?;
+        if *shape != p.dims || values.dtype() != p.dtype {
+            let (there, here) = (values.dtype(), p.dtype);
+            return Err(saved.bad(&format!(
+                "its {} is {shape:?} of {there:?}, the model's is {:?} of {here:?}: it is of another model",
+                p.name, p.dims
+            )));
+        }
+        writes.push((p.path, p.offset, values));
     }
     for (path, offset, values) in writes {
-        session.exec.write(&path, offset, &values)?;
+        session.exec.write(&path, offset, values)?;
     }
     Ok(())
 }
 
-fn writes_cover(session: &Session, name: &str) -> bool {
-    session.state_paths().iter().any(|p| p == name) || session.layout.params.iter().any(|p| name.ends_with(&p.path))
+/// Refuses a checkpoint whose own settings are others: of the model, or (`all`) any that [`FREE`] does not name.
+fn same_settings(c: &Config, saved: &Saved, all: bool) -> Result<()> {
+    let table = toml::Table::try_from(&saved.config).map_err(|e| saved.bad(&format!("its settings: {e}")))?;
+    let there = config::resolve(&table).map_err(|e| saved.bad(&format!("its settings: {e}")))?;
+    let matters = |key: &str| if all { !FREE.contains(&key) } else { key.starts_with("model.") };
+    match config::differences(c, &there).into_iter().find(|(key, _)| matters(key)) {
+        Some((_, text)) => Err(saved.bad(&format!("it is of another run: {text}"))),
+        None => Ok(()),
+    }
 }

@@ -1,7 +1,7 @@
 //! `elbo encode RUN`: the codes of a split, as .npy or .csv.
 
 use super::trained::{Run, wrote};
-use crate::checkpoint::write_whole;
+use crate::checkpoint::write_whole_at;
 use crate::values::{Error, Result};
 use npyz::WriterBuilder;
 use std::path::{Path, PathBuf};
@@ -35,11 +35,8 @@ pub fn run(a: Args) -> Result<()> {
         codes.extend(t.session.reconstruct(&a.split, from, batch)?.codes);
     }
     let bytes = if csv { csv_bytes(&codes, latent) } else { npy_bytes(&codes, n, latent, &path)? };
-    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("codes");
-    write_whole(dir, name, &bytes)?;
-    wrote(&path);
-    Ok(())
+    write_whole_at(&path, &bytes)?;
+    wrote(&path)
 }
 
 /// A head line `z0,z1,…`, then a line an example.

@@ -1,5 +1,6 @@
 //! `elbo eval RUN`.
 
+use super::common::show;
 use super::trained::Run;
 use crate::config::Model;
 use crate::eval::Pca;
@@ -37,12 +38,8 @@ pub fn run(a: Args) -> Result<()> {
         object.insert("examples".into(), json!(t.session.examples(&a.split)?));
         object.extend(e.means.values().map(|(n, v)| (n.to_string(), json!(v))));
         object.extend(pca.map(|v| (format!("pca-{latent} squared error"), json!(v))));
-        println!("{}", Value::Object(object));
-        return Ok(());
+        return show(&format!("{}\n", Value::Object(object)));
     }
-    println!("{} {}", a.split, e.sentence());
-    if let Some(v) = pca {
-        println!("PCA with {latent} components: squared error {v:.2} {}", e.unit);
-    }
-    Ok(())
+    let pca = pca.map(|v| format!("PCA with {latent} components: squared error {v:.2} {}\n", e.unit));
+    show(&format!("{} {}\n{}", a.split, e.sentence(), pca.unwrap_or_default()))
 }

@@ -12,7 +12,7 @@ mod recipes;
 mod train;
 mod trained;
 
-use crate::values::Result;
+use crate::values::{Result, note};
 use clap::{Parser, Subcommand};
 
 /// Trains the autoencoder family on any GPU that wgpu reaches: no Python, no CUDA, no framework.
@@ -52,6 +52,7 @@ enum Command {
 /// Runs the program; returns the process's exit code.
 pub fn main() -> u8 {
     let cli = Cli::parse();
+    crate::train::interrupt::keep_file_limits_apart();
     let done = |r: Result<()>| r.map(|()| 0);
     let result: Result<u8> = match cli.command {
         Command::Train(a) => train::run(a),
@@ -69,7 +70,7 @@ pub fn main() -> u8 {
     match result {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("elbo: {e}");
+            note(format_args!("elbo: {e}"));
             e.exit_code()
         }
     }

@@ -29,8 +29,7 @@ pub fn sample(a: Sample) -> Result<()> {
     };
     let path = a.run.place(&a.out, "sample.png");
     report::grid(&pictures, size, 10, &path)?;
-    wrote(&path);
-    Ok(())
+    wrote(&path)
 }
 
 /// Arguments of `elbo reconstruct`.
@@ -53,8 +52,7 @@ pub fn reconstruct(a: Reconstruct) -> Result<()> {
     let d = t.session.reconstruct("test", 0, a.n)?;
     let path = a.run.place(&a.out, "reconstruct.png");
     report::pairs(&d.inputs, &d.pictures, size, 10, &path)?;
-    wrote(&path);
-    Ok(())
+    wrote(&path)
 }
 
 /// Arguments of `elbo interpolate`.
@@ -96,8 +94,7 @@ pub fn interpolate(a: Interpolate) -> Result<()> {
     let pictures = t.session.decode(&codes)?;
     let path = a.run.place(&a.out, "interpolate.png");
     report::grid(&pictures, size, a.columns, &path)?;
-    wrote(&path);
-    Ok(())
+    wrote(&path)
 }
 
 fn at_least_one(n: usize) -> Result<()> {

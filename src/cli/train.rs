@@ -1,12 +1,12 @@
 //! `elbo train RECIPE`.
 
-use super::common::{Changes, Common, Length, load_data, recipe_list};
+use super::common::{Changes, Common, Length, load_data, recipe_list, show};
 use crate::config::{Binarise, Config};
 use crate::data::Dataset;
 use crate::exec::Executor;
 use crate::models;
 use crate::train::{Ending, RunOptions, Session, Start, progress, run as train};
-use crate::values::{Error, Result};
+use crate::values::{Error, Result, note};
 use serde_json::{Map, json};
 use std::path::PathBuf;
 
@@ -65,12 +65,15 @@ pub fn run(a: Args) -> Result<u8> {
     let outcome = train(&mut session, &shape, &options)?;
     let dir = options.out.display();
     if outcome.skipped > 0 {
-        eprintln!("{} of {} steps were skipped: something in them was not finite", outcome.skipped, outcome.steps);
+        note(format_args!(
+            "{} of {} steps were skipped: something in them was not finite",
+            outcome.skipped, outcome.steps
+        ));
     }
     let test = match &outcome.ending {
         Ending::Done(test) => test,
         Ending::Interrupted(signal) => {
-            eprintln!("stopped and saved at step {}; go on with: {}", outcome.steps, resume_command());
+            note(format_args!("stopped and saved at step {}; go on with: {}", outcome.steps, resume_command()));
             return Ok(128 + signal);
         }
     };
@@ -84,21 +87,26 @@ pub fn run(a: Args) -> Result<u8> {
         object.insert("seconds".into(), json!(outcome.seconds));
         object.extend(test.means.values().map(|(n, v)| (n.to_string(), json!(v))));
         object.insert("run".into(), json!(options.out));
-        println!("{}", serde_json::Value::Object(object));
+        show(&format!("{}\n", serde_json::Value::Object(object)))?;
         return Ok(0);
     }
-    println!("test {}", test.sentence());
+    show(&format!("test {}\n", test.sentence()))?;
     if !a.quiet {
-        eprintln!("{:.1} s of training; {dir}/ holds the checkpoint, metrics.jsonl and samples/", outcome.seconds);
+        note(format_args!(
+            "{:.1} s of training; {dir}/ holds the checkpoint, metrics.jsonl and samples/",
+            outcome.seconds
+        ));
     }
     Ok(0)
 }
 
 /// The command that was given, to go on.
 fn resume_command() -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
     let quoted =
-        |a: String| if a.contains(|c: char| c.is_whitespace() || "{}[]'\"".contains(c)) { format!("'{a}'") } else { a };
-    let mut words: Vec<String> = std::env::args().skip(1).filter(|a| a != "--force" && a != "--resume").collect();
+        |a: String| if !a.is_empty() && a.chars().all(plain) { a } else { format!("'{}'", a.replace('\'', r"'\''")) };
+    let words = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
+    let mut words: Vec<String> = words.filter(|a| a != "--force" && a != "--resume").collect();
     words.insert(0, "elbo".into());
     words.push("--resume".into());
     words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
@@ -122,8 +130,8 @@ fn bytes(text: &str) -> std::result::Result<u64, String> {
 fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
     let n = |v: usize| progress::thousands(v as u64);
     let (info, features) = (exec.info(), data.shape.iter().product::<usize>());
-    let driver = if info.driver.is_empty() { String::new() } else { format!(", {}", info.driver) };
-    eprintln!("device  {} ({}{driver})", info.device, info.adapter);
+    let driver = if info.driver.is_empty() { String::new() } else { format!("; driver {}", info.driver) };
+    note(format_args!("device  {}: {}{driver}", info.device, info.adapter));
     let binarised = match c.data.binarise {
         Binarise::Dynamic => "binarised anew at each use",
         Binarise::Static => "binarised once",
@@ -134,8 +142,11 @@ fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
         v => format!("{} validation, ", n(v)),
     };
     let (train, test) = (n(data.train.len()), n(data.test.len()));
-    eprintln!("data    {}: {train} train, {validation}{test} test, {features} features, {binarised}", data.name);
+    note(format_args!(
+        "data    {}: {train} train, {validation}{test} test, {features} features, {binarised}",
+        data.name
+    ));
     let parameters = crate::train::programs::layout(c, features, usize::MAX).map_or(0, |l| l.count());
-    eprintln!("model   {}, {} parameters", models::architecture(&c.model, features), n(parameters));
-    eprintln!("run     {}\n", o.out.display());
+    note(format_args!("model   {}, {} parameters", models::architecture(&c.model, features), n(parameters)));
+    note(format_args!("run     {}\n", o.out.display()));
 }

@@ -1,6 +1,6 @@
 //! Commands on a run: its config.toml says what it is, its newest whole checkpoint what it learned.
 
-use super::common::{Common, load_data};
+use super::common::{Common, load_data, show};
 use crate::checkpoint;
 use crate::config::{self, Config};
 use crate::train::Session;
@@ -78,6 +78,6 @@ impl Trained {
 }
 
 /// Says where something was written.
-pub fn wrote(path: &Path) {
-    println!("{}", path.display());
+pub fn wrote(path: &Path) -> Result<()> {
+    show(&format!("{}\n", path.display()))
 }

@@ -29,7 +29,7 @@ pub fn differences(here: &Config, there: &Config) -> Vec<(String, String)> {
     keys.dedup();
     let both = |key: String| {
         let (x, y) = (value(&a, &key), value(&b, &key));
-        (x != y).then(|| (key.clone(), format!("{key} is {x} here and {y} in the run")))
+        (x != y).then(|| (key.clone(), format!("{key} is {x} here and {y} there")))
     };
     keys.into_iter().filter_map(both).collect()
 }

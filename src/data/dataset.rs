@@ -89,7 +89,7 @@ impl Dataset {
         let n = train.len();
         if o.validation >= n {
             return Err(Error::usage(format!(
-                "a validation split of {} leaves nothing of the {n} training images of `{name}`: take at most {}",
+                "data.validation = {} leaves nothing of the {n} training images of `{name}`: take at most {}",
                 o.validation,
                 n - 1
             )));

@@ -1,8 +1,7 @@
 //! Grey pictures in a grid, as PNG.
 
+use crate::checkpoint::write_whole_at;
 use crate::values::{Error, Result};
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::Path;
 
 /// Screen pixels a pixel: 28×28 digits are too small to judge.
@@ -28,14 +27,16 @@ pub fn grid(pictures: &[f32], (height, width): (usize, usize), columns: usize, p
             }
         }
     }
-    let fail = |e: &dyn std::fmt::Display| Error::failure(format!("cannot write {}: {e}", path.display()));
-    let file = File::create(path).map_err(|e| fail(&e))?;
-    let mut encoder = png::Encoder::new(BufWriter::new(file), w as u32, h as u32);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, w as u32, h as u32);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header().map_err(|e| fail(&e))?;
-    writer.write_image_data(&pixels).map_err(|e| fail(&e))?;
-    writer.finish().map_err(|e| fail(&e))
+    let encoded = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(&pixels)?;
+        writer.finish()
+    });
+    encoded.map_err(|e| Error::failure(format!("cannot write {}: {e}", path.display())))?;
+    write_whole_at(path, &bytes)
 }
 
 /// Rows of pictures, each above the row of what a model made of them.

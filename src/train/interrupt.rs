@@ -21,6 +21,13 @@ pub fn listen() -> Result<()> {
     Ok(())
 }
 
+/// A file that grows past the limit of the process is then an error of the write, as on a full disk, and not its end.
+pub fn keep_file_limits_apart() {
+    // Noted and not looked at. Where it cannot be had, the system's own way stays.
+    #[cfg(unix)]
+    let _ = flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
+}
+
 /// The signal that came, if one did.
 pub fn received() -> Option<u8> {
     match SIGNAL.load(Ordering::Relaxed) {

@@ -4,7 +4,7 @@ use crate::checkpoint::write_whole;
 use crate::values::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Weighted means of named columns.
@@ -72,24 +72,40 @@ pub struct Record {
 }
 
 impl Record {
-    /// Begins the file, or goes on with it after `step`: lines of later steps, and one that is not whole, are dropped.
+    /// Begins the file, or goes on with it after `step`: dropped are lines of later steps, one that is not whole, and
+    /// those that are written again (the test set's, and the start of a sitting of which nothing is left).
     pub fn open(folder: &Path, step: u64) -> Result<Self> {
         let path = folder.join("metrics.jsonl");
         let io = |e: std::io::Error| Error::io("cannot write", &path, &e);
-        let old = if step > 0 { std::fs::read_to_string(&path).map_err(io)? } else { String::new() };
-        let step_of = |line: &str| serde_json::from_str::<Value>(line).ok()?.get("step")?.as_u64();
-        let kept: Vec<&str> = old.lines().filter(|l| step_of(l).is_some_and(|s| s <= step)).collect();
+        let old = match std::fs::read(&path) {
+            Ok(bytes) if step > 0 => String::from_utf8_lossy(&bytes).into_owned(),
+            // A run without its metrics can go on all the same.
+            Err(e) if step > 0 && e.kind() != ErrorKind::NotFound => return Err(io(e)),
+            _ => String::new(),
+        };
+        let keep = |line: &&str| {
+            let Ok(v) = serde_json::from_str::<Value>(line) else { return false };
+            let at = v["step"].as_u64().unwrap_or(u64::MAX);
+            match v["kind"].as_str() {
+                Some("test") => false,
+                Some("start") => at < step,
+                _ => at <= step,
+            }
+        };
+        let kept: Vec<&str> = old.lines().filter(keep).collect();
         let text: String = kept.iter().map(|l| format!("{l}\n")).collect();
         write_whole(folder, "metrics.jsonl", text.as_bytes())?;
         let file = File::options().append(true).open(&path).map_err(io)?;
         Ok(Self { path, file })
     }
 
-    /// The last value that a line of this kind has under a key.
-    pub fn last(folder: &Path, kind: &str, key: &str) -> Option<Value> {
+    /// The last value that a line of this kind has under a key, before `step`.
+    pub fn last(folder: &Path, kind: &str, key: &str, step: u64) -> Option<Value> {
         let text = std::fs::read_to_string(folder.join("metrics.jsonl")).ok()?;
         let lines = text.lines().rev().filter_map(|l| serde_json::from_str::<Value>(l).ok());
-        lines.filter(|v| v["kind"] == kind).find_map(|v| v.get(key).cloned())
+        lines
+            .filter(|v| v["kind"] == kind && v["step"].as_u64().is_some_and(|s| s < step))
+            .find_map(|v| v.get(key).cloned())
     }
 
     /// Writes a line: what kind, at which step, the means, and further fields.
@@ -99,6 +115,13 @@ impl Record {
         object.insert("step".into(), json!(step));
         object.extend(means.values().map(|(name, v)| (name.to_string(), json!(v))));
         object.extend(more.iter().map(|(name, v)| (name.to_string(), v.clone())));
-        writeln!(self.file, "{}", Value::Object(object)).map_err(|e| Error::io("cannot write", &self.path, &e))
+        // In one piece: on a full disk, at most one line is not whole.
+        let line = format!("{}\n", Value::Object(object));
+        self.file.write_all(line.as_bytes()).map_err(|e| Error::io("cannot write", &self.path, &e))
+    }
+
+    /// Waits until every line is on disk.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|e| Error::io("cannot write", &self.path, &e))
     }
 }

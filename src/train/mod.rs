@@ -1,7 +1,7 @@
 //! F7: training and evaluation: graphs from models, the loop over steps, what a run leaves on disk.
 
 mod feed;
-mod interrupt;
+pub(crate) mod interrupt;
 mod metrics;
 pub mod programs;
 pub mod progress;

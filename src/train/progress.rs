@@ -1,6 +1,7 @@
 //! What the person at the terminal sees while a run goes on: a bar on a terminal, one line an epoch on a pipe.
 
 use super::Means;
+use crate::values::note;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -34,7 +35,12 @@ impl Progress {
         let n = self.epochs.to_string().len();
         let (text, speed) = (terms(means), thousands(examples_per_s as u64));
         let line = format!("epoch {:>n$}/{}  {text}  {speed} examples/s", epoch + 1, self.epochs);
-        if self.plain { eprintln!("{line}") } else { self.bar.println(line) }
+        self.line(&line);
+    }
+
+    /// A line that stays.
+    pub fn line(&self, line: &str) {
+        if self.plain { note(format_args!("{line}")) } else { self.bar.println(line) }
     }
 
     /// The run is over: the bar goes.

@@ -7,7 +7,7 @@ use crate::config::{self, Config};
 use crate::exec::Ticket;
 use crate::graph::SKIPPED;
 use crate::report;
-use crate::values::{Error, Result};
+use crate::values::{Error, Result, note};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::fs;
@@ -68,22 +68,26 @@ impl RunOptions {
     pub fn check(&self, c: &Config) -> Result<()> {
         let dir = self.out.display();
         match self.start {
-            Start::New if self.out.exists() => Err(Error::usage(format!(
+            _ if self.out.exists() && !self.out.is_dir() => {
+                Err(Error::usage(format!("{dir} is a file, and a run is a folder: --out DIR goes elsewhere")))
+            }
+            Start::New if self.out.exists() && !self.is_empty() => Err(Error::usage(format!(
                 "the run folder {dir} exists; --resume goes on with it, --force replaces it, --out DIR goes elsewhere"
             ))),
+            // A run that was killed before it had written its settings.
+            Start::Resume if self.just_begun() => Ok(()),
             Start::Resume if !self.out.join("config.toml").is_file() => {
                 Err(Error::usage(format!("there is no run to resume in {dir}: it holds no config.toml")))
             }
             Start::Resume => {
                 let path = self.out.join("config.toml");
                 let there = config::resolve(&config::load(&path.display().to_string())?)?;
-                // How long a run goes on may change.
-                let free = ["train.epochs", "train.steps"];
-                let differ = config::differences(c, &there).into_iter().find(|(key, _)| !free.contains(&key.as_str()));
-                match differ {
-                    Some((_, text)) => {
-                        Err(Error::usage(format!("{dir} cannot be resumed with other settings: {text}")))
-                    }
+                let free = |key: &str| checkpoint::FREE.contains(&key);
+                match config::differences(c, &there).into_iter().find(|(key, _)| !free(key)) {
+                    Some((_, text)) => Err(Error::usage(format!(
+                        "the run in {dir} cannot be resumed with other settings: {text}; give its own, or --out DIR \
+                         for another run"
+                    ))),
                     None => Ok(()),
                 }
             }
@@ -91,8 +95,27 @@ impl RunOptions {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        fs::read_dir(&self.out).is_ok_and(|mut entries| entries.next().is_none())
+    }
+
+    /// Whether the folder is there and holds nothing but what the first write of a run leaves when it is killed.
+    fn just_begun(&self) -> bool {
+        let only = |e: std::io::Result<fs::DirEntry>| e.is_ok_and(|e| e.file_name() == "config.toml.tmp");
+        fs::read_dir(&self.out).is_ok_and(|mut entries| entries.all(only))
+    }
+
     /// Makes the folder and writes the settings: a run is its own recipe.
     fn prepare(&self, c: &Config) -> Result<()> {
+        fs::create_dir_all(&self.out).map_err(|e| Error::io("cannot make the folder", &self.out, &e))?;
+        // First of all where there are none, for a run that is killed here to be one that can be resumed; last where
+        // there are others, for settings never to be beside checkpoints of others.
+        let settings = || write_whole(&self.out, "config.toml", c.to_toml().as_bytes());
+        let others = self.out.join("config.toml").exists();
+        if !others {
+            settings()?;
+        }
+        checkpoint::clean(&self.out)?;
         for name in ["checkpoints", "samples"] {
             let sub = self.out.join(name);
             if sub.exists() && self.start == Start::Force {
@@ -100,7 +123,7 @@ impl RunOptions {
             }
             fs::create_dir_all(&sub).map_err(|e| Error::io("cannot make the folder", &sub, &e))?;
         }
-        write_whole(&self.out, "config.toml", c.to_toml().as_bytes())
+        if others { settings() } else { Ok(()) }
     }
 }
 
@@ -131,15 +154,19 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
         let boundary = step == total || step % per_epoch == 0;
         let save = step % every == 0 || step == total || signal.is_some();
         t.collect(session, if boundary || save { 0 } else { IN_FLIGHT - 1 })?;
-        if save {
+        // Before the checkpoint: whoever goes on from it finds every line up to it.
+        if boundary && session.has_validation() {
+            let e = session.evaluate("validation")?;
+            t.record.line("validation", step, &e.means, &[])?;
+            t.bar.line(&format!("validation {}", e.sentence()));
+        }
+        // Among steps that are being skipped nothing new is learned: what was saved before must not be pushed out.
+        if save && (t.skipped_in_a_row == 0 || step == total || signal.is_some()) {
+            t.record.sync()?;
             checkpoint::save(session, step, &t.progress(), &o.out)?;
         }
         if let Some(signal) = signal.filter(|_| step < total) {
             return t.outcome(session, Ending::Interrupted(signal), step);
-        }
-        if boundary && session.has_validation() {
-            let e = session.evaluate("validation")?;
-            t.record.line("validation", step, &e.means, &[])?;
         }
     }
     let test = session.evaluate("test")?;
@@ -174,7 +201,18 @@ impl Trainer {
     fn new(session: &mut Session, o: &RunOptions) -> Result<Self> {
         let config = session.config.clone();
         let per_epoch = session.steps_per_epoch();
-        let total = if config.train.steps > 0 { config.train.steps } else { config.train.epochs * per_epoch };
+        let total = match config.train.steps {
+            0 => config.train.epochs.saturating_mul(per_epoch),
+            steps => steps,
+        };
+        if total > u64::from(u32::MAX) {
+            let text = "the step is one 32-bit word of every random number";
+            return Err(Error::usage(format!(
+                "{} epochs are {total} steps, more than {}: {text}",
+                config.train.epochs,
+                u32::MAX
+            )));
+        }
         let names = session.train.plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default();
         let skipped_column = names.iter().position(|n| n == SKIPPED).unwrap_or(names.len());
         let terms = &names[..skipped_column];
@@ -189,15 +227,15 @@ impl Trainer {
                     line.set_bits(&saved.progress.line);
                     epoch.set_bits(&saved.progress.epoch);
                     skipped_in_a_row = saved.progress.skipped_in_a_row;
-                    eprintln!("resumed at step {first} of {total}");
-                    note_device(&o.out, &device);
+                    note(format_args!("resumed at step {first} of {total}"));
+                    note_device(&o.out, first, &device);
                     if config.checkpoint.dtype == config::Precision::F16 {
-                        eprintln!(
+                        note(format_args!(
                             "note: checkpoint.dtype is f16: weights were rounded, the run is not continued bit for bit"
-                        );
+                        ));
                     }
                 }
-                None => eprintln!("{} has no checkpoint yet: starting at step 0", o.out.display()),
+                None => note(format_args!("{} has no checkpoint yet: starting at step 0", o.out.display())),
             }
         }
         o.prepare(&config)?;
@@ -290,13 +328,17 @@ impl Trainer {
 }
 
 /// Says so where a run goes on on another device than the one that it was on.
-fn note_device(run: &Path, now: &Value) {
-    if let Some(before) = Record::last(run, "start", "device")
+fn note_device(run: &Path, first: u64, now: &Value) {
+    if let Some(before) = Record::last(run, "start", "device", first)
         && before != *now
     {
         let name =
             |v: &Value| format!("{} ({})", v["device"].as_str().unwrap_or("?"), v["adapter"].as_str().unwrap_or("?"));
-        eprintln!("note: the run was on {} and goes on on {}: no longer bit for bit", name(&before), name(now));
+        note(format_args!(
+            "note: the run was on {} and goes on on {}: no longer bit for bit",
+            name(&before),
+            name(now)
+        ));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::graph::ParamLayout;
 use crate::kernels::StepRow;
 use crate::models;
 use crate::nn::optim;
-use crate::plan::{Options, Plan};
+use crate::plan::{Options, Plan, StoreRef};
 use crate::values::{DType, Error, Result};
 use std::collections::HashMap;
 
@@ -145,11 +145,10 @@ impl Session {
         Ok(Self { exec, config, layout, train, train_id, train_feed, held_out: feeds, evaluations, reconstructions })
     }
 
-    /// The Store paths of what the training step keeps from step to step: weights, optimizer state, counters.
-    pub fn state_paths(&self) -> Vec<String> {
+    /// What the training step keeps in the Store from step to step: weights, optimizer state, counters.
+    pub fn state(&self) -> impl Iterator<Item = &StoreRef> {
         let kept = |path: &str| !path.starts_with("data/") && !path.starts_with("order/");
-        let stores = self.train.plan.stores.iter().filter(|s| !s.scratch && kept(&s.path));
-        stores.map(|s| s.path.clone()).collect()
+        self.train.plan.stores.iter().filter(move |s| !s.scratch && kept(&s.path))
     }
 
     /// Steps of an epoch: full batches only.

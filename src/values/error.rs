@@ -1,5 +1,6 @@
 //! The two ways in which elbo fails a user: the request was wrong (exit code 2), or the work could not be done (1).
 
+use std::io::Write as _;
 use std::path::Path;
 
 /// What every fallible function of the crate returns.
@@ -39,4 +40,9 @@ impl Error {
             Self::Failure(_) => 1,
         }
     }
+}
+
+/// A line for the user, on stderr. One that cannot be written (the disk under a log file is full) ends no work.
+pub fn note(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -10,7 +10,7 @@ mod shape;
 
 pub use bound::Bound;
 pub use dtype::{DType, HostBuf};
-pub use error::{Error, Result};
+pub use error::{Error, Result, note};
 pub use real::Real;
 pub use rng::{Philox, permutation, stream, unit};
 pub use shape::{MAX_RANK, Shape};
