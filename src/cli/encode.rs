@@ -2,9 +2,9 @@
 
 use super::trained::{Run, wrote};
 use crate::checkpoint::write_whole_at;
+use crate::report::npy;
 use crate::values::{Error, Result};
-use npyz::WriterBuilder;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `elbo encode`.
 #[derive(clap::Args)]
@@ -34,7 +34,7 @@ pub fn run(a: Args) -> Result<()> {
     for from in (0..n).step_by(batch) {
         codes.extend(t.session.reconstruct(&a.split, from, batch)?.codes);
     }
-    let bytes = if csv { csv_bytes(&codes, latent) } else { npy_bytes(&codes, n, latent, &path)? };
+    let bytes = if csv { csv_bytes(&codes, latent) } else { npy(&codes, &[n, latent], &path)? };
     write_whole_at(&path, &bytes)?;
     wrote(&path)
 }
@@ -46,16 +46,4 @@ fn csv_bytes(codes: &[f32], latent: usize) -> Vec<u8> {
     let mut text = head.join(",") + "\n";
     codes.chunks(latent).for_each(|row| text += &(line(row) + "\n"));
     text.into_bytes()
-}
-
-fn npy_bytes(codes: &[f32], n: usize, latent: usize, path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let shape = [n as u64, latent as u64];
-    let write = |bytes: &mut Vec<u8>| -> std::io::Result<()> {
-        let mut w = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(bytes).begin_nd()?;
-        w.extend(codes.iter())?;
-        w.finish()
-    };
-    write(&mut bytes).map_err(|e| Error::io("cannot write", path, &e))?;
-    Ok(bytes)
 }

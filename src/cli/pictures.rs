@@ -1,6 +1,7 @@
 //! `elbo sample RUN`, `elbo reconstruct RUN`, `elbo interpolate RUN`: pictures from a run.
 
 use super::trained::{Run, wrote};
+use crate::checkpoint::write_whole_at;
 use crate::report;
 use crate::values::{Error, Result};
 use std::path::PathBuf;
@@ -40,7 +41,8 @@ pub struct Reconstruct {
     /// How many examples of the test set
     #[arg(short, long, default_value_t = 50, value_name = "N")]
     n: usize,
-    /// The picture: rows of examples, each above its reconstructions [default: RUN/samples/reconstruct.png]
+    /// The picture: rows of examples, each above its reconstructions; or the numbers, .npy: \[2, N, features\], first
+    /// the examples [default: RUN/samples/reconstruct.png]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -48,10 +50,16 @@ pub struct Reconstruct {
 pub fn reconstruct(a: Reconstruct) -> Result<()> {
     at_least_one(a.n)?;
     let mut t = a.run.open()?;
-    let size = t.size()?;
-    let d = t.session.reconstruct("test", 0, a.n)?;
     let path = a.run.place(&a.out, "reconstruct.png");
-    report::pairs(&d.inputs, &d.pictures, size, 10, &path)?;
+    let d = t.session.reconstruct("test", 0, a.n)?;
+    if path.extension().is_some_and(|e| e == "npy") {
+        let features = t.data.test.inner;
+        let both = [d.inputs, d.pictures].concat();
+        let bytes = report::npy(&both, &[2, both.len() / features / 2, features], &path)?;
+        write_whole_at(&path, &bytes)?;
+    } else {
+        report::pairs(&d.inputs, &d.pictures, t.size()?, 10, &path)?;
+    }
     wrote(&path)
 }
 
