@@ -2,6 +2,7 @@
 //! graph, no framework. ARCHITECTURE.md is the way in; each module uses only the floors below it.
 
 pub mod bench;
+pub mod check;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;

@@ -26,20 +26,39 @@ pub struct Changes {
     /// The seed of every random number
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
+    /// Any setting of the recipe, as in `--set model.latent=10`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// How long a run goes on.
+#[derive(clap::Args, Clone)]
+pub struct Length {
     /// Passes over the training set
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<u64>,
     /// Steps, in place of epochs
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub steps: Option<u64>,
-    /// Any setting of the recipe, as in `--set model.latent=10`; may be given several times
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
+}
+
+/// A recipe with settings changed, checked.
+pub fn resolve(recipe: &str, set: &[String]) -> Result<Config> {
+    let mut table = config::load(recipe)?;
+    for assignment in set {
+        config::apply(&mut table, assignment)?;
+    }
+    config::resolve(&table)
 }
 
 impl Common {
     /// Opens the device.
     pub fn open(&self) -> Result<Box<dyn Executor>> {
+        exec::open(&self.choice()?)
+    }
+
+    /// What `--device` says; `--threads` takes effect.
+    pub fn choice(&self) -> Result<Choice> {
         let choice: Choice = self.device.parse()?;
         if let Some(n) = self.threads {
             if n == 0 {
@@ -48,32 +67,35 @@ impl Common {
             // The pool can be built once; a second command in one process would keep the first.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
         }
-        exec::open(&choice)
+        Ok(choice)
     }
 }
 
 impl Changes {
     /// The recipe with the changes, checked.
     pub fn resolve(&self, recipe: &str) -> Result<Config> {
-        let mut table = config::load(recipe)?;
-        for assignment in &self.set {
-            config::apply(&mut table, assignment)?;
-        }
-        let mut c = config::resolve(&table)?;
+        let mut c = resolve(recipe, &self.set)?;
         if let Some(name) = &self.data {
             c.data.name = name.clone();
         }
         if let Some(seed) = self.seed {
             c.train.seed = seed;
         }
+        c.validate()?;
+        Ok(c)
+    }
+}
+
+impl Length {
+    /// Puts the length into a config, which is checked again.
+    pub fn apply(&self, c: &mut Config) -> Result<()> {
         if let Some(epochs) = self.epochs {
             (c.train.epochs, c.train.steps) = (epochs, 0);
         }
         if let Some(steps) = self.steps {
             c.train.steps = steps;
         }
-        c.validate()?;
-        Ok(c)
+        c.validate()
     }
 }
 

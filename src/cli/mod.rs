@@ -1,6 +1,7 @@
 //! F8: words → config. Every failure is one sentence on stderr; exit code 2 for wrong usage, 1 for failure.
 
 mod bench;
+mod check;
 mod common;
 mod devices;
 mod encode;
@@ -42,6 +43,8 @@ enum Command {
     Devices(devices::Args),
     /// Print what one training step of a recipe runs: kernels, memory, work
     Plan(plan::Args),
+    /// Hold every kernel to its oracle on a device, and report what the device's arithmetic does
+    Check(check::Args),
     /// Measure, headless
     Bench(bench::Args),
 }
@@ -62,6 +65,7 @@ pub fn main() -> u8 {
         Command::Devices(a) => done(devices::run(a)),
         Command::Plan(a) => done(plan::run(a)),
         Command::Bench(a) => done(bench::run(a)),
+        Command::Check(a) => done(check::run(a)),
     };
     match result {
         Ok(code) => code,

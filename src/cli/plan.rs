@@ -1,6 +1,6 @@
 //! `elbo plan RECIPE`: the training step as a table. Needs no device and no data.
 
-use super::common::{Changes, show};
+use super::common::{resolve, show};
 use crate::plan::Options;
 use crate::train::{SetShape, programs};
 use crate::values::Result;
@@ -11,8 +11,9 @@ use std::num::NonZeroUsize;
 pub struct Args {
     /// A recipe by name, or a .toml file
     recipe: String,
-    #[command(flatten)]
-    changes: Changes,
+    /// Any setting of the recipe, as in `--set train.batch=512`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Without fusion, for comparison
     #[arg(long)]
     unfused: bool,
@@ -25,11 +26,13 @@ pub struct Args {
 }
 
 pub fn run(a: Args) -> Result<()> {
-    let config = a.changes.resolve(&a.recipe)?;
+    let config = resolve(&a.recipe, &a.set)?;
     let (examples, features) = (a.examples.get(), a.features.get());
-    let set = SetShape { split: "train", examples, features, resident: config.data.resident };
     // WebGPU's promise of 128 MiB a binding, so that the table is the same everywhere.
-    let layout = programs::layout(&config, features, 1 << 25)?;
+    const BINDING: usize = 1 << 25;
+    let mut set = SetShape { split: "train", examples, features, resident: true };
+    set.resident = config.data.resident && set.data_words(0) <= BINDING;
+    let layout = programs::layout(&config, features, BINDING)?;
     let options = Options { fuse: !a.unfused, ..Options::default() };
     show(&programs::train(&config, &set, &layout, options)?.plan.table())
 }

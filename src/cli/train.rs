@@ -1,6 +1,6 @@
 //! `elbo train RECIPE`.
 
-use super::common::{Changes, Common, load_data, recipe_list, show};
+use super::common::{Changes, Common, Length, load_data, recipe_list, show};
 use crate::config::{Binarise, Config};
 use crate::data::Dataset;
 use crate::exec::Executor;
@@ -19,6 +19,8 @@ pub struct Args {
     common: Common,
     #[command(flatten)]
     changes: Changes,
+    #[command(flatten)]
+    length: Length,
     /// The run's folder [default: runs/RECIPE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -43,7 +45,8 @@ pub fn run(a: Args) -> Result<u8> {
     let Some(recipe) = &a.recipe else {
         return Err(Error::usage(format!("`elbo train` needs a recipe:\n\n{}", recipe_list())));
     };
-    let config = a.changes.resolve(recipe)?;
+    let mut config = a.changes.resolve(recipe)?;
+    a.length.apply(&mut config)?;
     let out = a.out.unwrap_or_else(|| PathBuf::from("runs").join(&config.recipe));
     let start = match (a.force, a.resume) {
         (true, _) => Start::Force,

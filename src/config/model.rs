@@ -1,7 +1,7 @@
 //! The settings of the models: one variant of [`Model`] a paper.
 
 use super::Schedule;
-use super::settings::{all_at_least, at_least_one};
+use super::settings::{all_at_least, at_least_one, at_most};
 use crate::values::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -63,11 +63,11 @@ impl Default for Ae {
 
 impl Ae {
     fn validate(&self) -> Result<()> {
-        hidden(&self.hidden)?;
+        widths(&self.hidden, self.latent)?;
         if self.loss == Loss::CrossEntropy && self.output != Activation::Sigmoid {
             return Err(Error::usage("model.output must be sigmoid where model.loss is cross-entropy"));
         }
-        at_least_one("model.latent", self.latent as u64)
+        Ok(())
     }
 }
 
@@ -81,12 +81,17 @@ pub enum Loss {
     CrossEntropy,
 }
 
-/// Refuses a hidden layer of no units.
-fn hidden(widths: &[usize]) -> Result<()> {
-    if widths.contains(&0) {
-        return Err(Error::usage(format!("model.hidden has a layer of 0 units: {widths:?}")));
+/// The most units of a layer.
+const WIDEST: usize = 1 << 20;
+
+/// Refuses a code or a hidden layer of no units, or of too many.
+fn widths(hidden: &[usize], latent: usize) -> Result<()> {
+    if hidden.contains(&0) {
+        return Err(Error::usage(format!("model.hidden has a layer of 0 units: {hidden:?}")));
     }
-    Ok(())
+    hidden.iter().try_for_each(|&w| at_most("model.hidden", w, WIDEST))?;
+    at_least_one("model.latent", latent as u64)?;
+    at_most("model.latent", latent, WIDEST)
 }
 
 /// A fully connected VAE.
@@ -125,9 +130,9 @@ impl Default for Vae {
 
 impl Vae {
     fn validate(&self) -> Result<()> {
-        hidden(&self.hidden)?;
-        at_least_one("model.latent", self.latent as u64)?;
+        widths(&self.hidden, self.latent)?;
         at_least_one("model.samples", self.samples as u64)?;
+        at_most("model.samples", self.samples, 1 << 16)?;
         if !(self.variance.is_finite() && self.variance > 0.0) {
             return Err(Error::usage(format!("model.variance must be finite and above 0, not {}", self.variance)));
         }

@@ -45,9 +45,9 @@ pub struct Data {
     pub name: String,
     /// How grey pixels become bits.
     pub binarise: Binarise,
-    /// Images held out of the training set (after `limit`); 0: none.
+    /// Images taken off the end of the training set, before `limit` cuts the splits; 0: none.
     pub validation: usize,
-    /// Use this many training images only; 0: all.
+    /// Keep the first so many images of each split; 0: all.
     pub limit: usize,
     /// Keep the whole set on the device; false: stream batches from the host.
     pub resident: bool,
@@ -125,14 +125,8 @@ impl Config {
     /// Refuses, by key, what the types allow and no run can use.
     pub fn validate(&self) -> Result<()> {
         self.model.validate()?;
-        let Data { name, validation, limit, .. } = &self.data;
-        if name.is_empty() {
+        if self.data.name.is_empty() {
             return Err(Error::usage("data.name is empty: give the name of a data set or a folder"));
-        }
-        if *limit > 0 && validation >= limit {
-            return Err(Error::usage(format!(
-                "data.validation holds out {validation} of the {limit} images of data.limit, which leaves none to train on"
-            )));
         }
         self.optimizer.validate()?;
         let t = &self.train;
@@ -150,6 +144,7 @@ impl Config {
             return Err(Error::usage(format!("train.seed must be at most {}, not {}", i64::MAX, t.seed)));
         }
         at_least_one("train.batch", t.batch as u64)?;
+        at_most("train.batch", t.batch, 1 << 20)?;
         at_least_one("train.max_skipped", t.max_skipped)?;
         at_least_one("train.log_every", t.log_every)
     }
@@ -177,6 +172,11 @@ impl Config {
         }
         text
     }
+}
+
+/// Refuses more than `most`: extents beyond it would not fit any device, and their products no integer.
+pub(super) fn at_most(key: &str, value: usize, most: usize) -> Result<()> {
+    if value <= most { Ok(()) } else { Err(Error::usage(format!("{key} must be at most {most}, not {value}"))) }
 }
 
 /// Refuses 0.
@@ -224,10 +224,6 @@ mod tests {
             ("[model]\nvariance = nan", "model.variance must be finite and above 0, not NaN"),
             ("[model]\nbeta = -1.0", "model.beta must be at least 0 at every step, not -1"),
             ("[data]\nname = ''", "data.name is empty: give the name of a data set or a folder"),
-            (
-                "[data]\nlimit = 100\nvalidation = 100",
-                "data.validation holds out 100 of the 100 images of data.limit, which leaves none to train on",
-            ),
             ("[optimizer]\nlearning_rate = 0", "optimizer.learning_rate must be above 0 at some step"),
             (
                 "[optimizer]\nlearning_rate = {from = 1e-3, to = -1e-3, steps = 5}",
@@ -238,6 +234,8 @@ mod tests {
             ("[optimizer]\nepsilon = inf", "optimizer.epsilon must be finite and above 0, not inf"),
             ("[optimizer]\nkind = 'sgd'\nmomentum = nan", "optimizer.momentum must be at least 0 and below 1, not NaN"),
             ("[train]\nbatch = 0", "train.batch must be at least 1, not 0"),
+            ("[train]\nbatch = 1048577", "train.batch must be at most 1048576, not 1048577"),
+            ("[model]\nlatent = 1000000000000", "model.latent must be at most 1048576, not 1000000000000"),
             ("[train]\nlog_every = 0", "train.log_every must be at least 1, not 0"),
             ("[train]\nepochs = 0", "train.epochs and train.steps are both 0: there is nothing to train"),
             ("[train]\nsteps = 4294967296", "train.steps must be at most 4294967295, not 4294967296"),

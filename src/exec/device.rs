@@ -57,38 +57,40 @@ impl std::fmt::Display for Choice {
 
 /// Opens what was chosen.
 pub fn open(choice: &Choice) -> Result<Box<dyn Executor>> {
-    let gpu = |a: &wgpu::Adapter| -> Result<Box<dyn Executor>> { Ok(Box::new(Gpu::new(Context::open(a, false)?))) };
+    Ok(match adapter(choice)? {
+        Some(a) => Box::new(Gpu::new(Context::open(&a, false)?)),
+        None if *choice == Choice::Reference => Box::new(Reference::reference()),
+        None => Box::new(Cpu::cpu()),
+    })
+}
+
+/// The adapter that a choice means; none where it means the host.
+pub fn adapter(choice: &Choice) -> Result<Option<wgpu::Adapter>> {
     let none = |what: &str| {
         Error::failure(format!(
             "{what}; `elbo devices` lists what there is, `--device cpu` needs no GPU (a software Vulkan driver, such as \
              Mesa's llvmpipe, also serves as one)"
         ))
     };
-    match choice {
-        Choice::Cpu => Ok(Box::new(Cpu::cpu())),
-        Choice::Reference => Ok(Box::new(Reference::reference())),
-        Choice::Auto => match adapters().iter().find(|a| !is_software(&a.get_info())) {
-            Some(a) => gpu(a),
-            None => Ok(Box::new(Cpu::cpu())),
-        },
+    let (found, what) = match choice {
+        Choice::Cpu | Choice::Reference => return Ok(None),
+        Choice::Auto => return Ok(adapters().into_iter().find(|a| !is_software(&a.get_info()))),
         Choice::Gpu => {
-            let mut all = adapters();
-            all.sort_by_key(|a| rank(&a.get_info()));
-            all.first().map_or_else(|| Err(none("this machine has no graphics adapter")), gpu)
+            let best = adapters().into_iter().min_by_key(|a| rank(&a.get_info()));
+            (best, "this machine has no graphics adapter".into())
         }
         Choice::GpuNumber(n) => {
-            let all = adapters();
-            all.get(*n).map_or_else(|| Err(none(&format!("no adapter number {n} among {}", all.len()))), gpu)
+            let mut all = adapters();
+            let what = format!("no adapter number {n} among {}", all.len());
+            ((*n < all.len()).then(|| all.swap_remove(*n)), what)
         }
         Choice::GpuName(name) => {
             let wanted = name.to_lowercase();
-            let named = |a: &&wgpu::Adapter| a.get_info().name.to_lowercase().contains(&wanted);
-            adapters()
-                .iter()
-                .find(named)
-                .map_or_else(|| Err(none(&format!("no adapter's name contains `{name}`"))), gpu)
+            let named = |a: &wgpu::Adapter| a.get_info().name.to_lowercase().contains(&wanted);
+            (adapters().into_iter().find(named), format!("no adapter's name contains `{name}`"))
         }
-    }
+    };
+    found.map(Some).ok_or_else(|| none(&what))
 }
 
 /// Real GPUs first, the faster kind before the slower.

@@ -197,6 +197,13 @@ impl<R: Real, X: Runner<R>> super::Executor for Host<R, X> {
         Ok(self.results.remove(&ticket.0).unwrap_or_default())
     }
 
+    fn clear(&mut self) {
+        self.buffers.clear();
+        self.names.clear();
+        self.plans.clear();
+        self.results.clear();
+    }
+
     fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<f64>> {
         let mut seconds = Vec::new();
         self.replay(plan.0, row, |s| seconds.push(s));

@@ -8,13 +8,16 @@ mod reference;
 
 pub use cpu::fast::gram;
 pub use cpu::{Cpu, FAST};
-pub use device::{Choice, open};
+pub use device::{Choice, adapter, open};
 pub use host::Host;
 pub use reference::Reference;
 
 use crate::kernels::StepRow;
 use crate::plan::{Plan, StoreRef};
 use crate::values::{DType, HostBuf, Result};
+
+/// The most elements of one tensor on the host: kernels count in u32.
+const MAX_ELEMENTS: usize = 1 << 30;
 
 /// A plan that an executor has loaded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +65,10 @@ pub trait Executor {
 
     /// Waits for a submit and returns the metrics that its steps logged: one row a step.
     fn fetch(&mut self, ticket: Ticket) -> Result<Vec<Vec<f32>>>;
+
+    /// Forgets every plan and persistent buffer; ids and tickets handed out before mean nothing any more. What is
+    /// compiled stays, so that a next plan of the same kernels loads at once.
+    fn clear(&mut self);
 
     /// Runs the plan once for `row`, timing every dispatch on its own: seconds each, in the plan's order.
     fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<f64>>;

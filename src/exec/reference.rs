@@ -1,7 +1,7 @@
 //! `reference`: the twins at f64, each in one piece on one thread. It is what "correct" means; never optimised.
 
-use super::DeviceInfo;
 use super::host::{Host, Runner, whole};
+use super::{DeviceInfo, MAX_ELEMENTS};
 use crate::kernels::{In, Out, StepRow};
 use crate::plan::Dispatch;
 use crate::values::{Error, Result};
@@ -22,7 +22,7 @@ impl Reference {
     /// An empty Store.
     pub fn reference() -> Self {
         let adapter = "f64 loops, one thread".into();
-        let info = DeviceInfo { device: "reference", adapter, driver: String::new(), binding_elements: usize::MAX };
+        let info = DeviceInfo { device: "reference", adapter, driver: String::new(), binding_elements: MAX_ELEMENTS };
         Self::new(info, Oracle)
     }
 

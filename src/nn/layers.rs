@@ -12,13 +12,15 @@ pub fn linear<'g>(net: &Scope<'g>, x: Tensor<'g>, outputs: usize) -> Tensor<'g> 
     let shape = x.shape();
     let inputs = shape.last();
     let init = Init::Uniform { bound: 1.0 / (inputs as f64).sqrt() };
-    let w = net.param("weight", &[outputs, inputs], init);
-    let b = net.param("bias", &[outputs], init);
-    let y = x.reshape(&[x.len() / inputs, inputs]).matmul_as(w, false, true) + b;
-    let mut dims = shape.dims().to_vec();
-    *dims.last_mut().expect("an input has features") = outputs;
-    let y = y.reshape(&dims);
-    x.batch_axis().map_or(y, |axis| y.with_batch_axis(axis))
+    net.within(|| {
+        let w = net.param("weight", &[outputs, inputs], init);
+        let b = net.param("bias", &[outputs], init);
+        let y = x.reshape(&[x.len() / inputs, inputs]).matmul_as(w, false, true) + b;
+        let mut dims = shape.dims().to_vec();
+        *dims.last_mut().expect("an input has features") = outputs;
+        let y = y.reshape(&dims);
+        x.batch_axis().map_or(y, |axis| y.with_batch_axis(axis))
+    })
 }
 
 /// f(x) for the activation that a recipe names.
@@ -35,5 +37,9 @@ pub fn activate(x: Tensor<'_>, f: Activation) -> Tensor<'_> {
 /// Hidden layers 0, 1, … of the given widths, each followed by the activation.
 #[track_caller]
 pub fn mlp<'g>(net: &Scope<'g>, x: Tensor<'g>, widths: &[usize], f: Activation) -> Tensor<'g> {
-    widths.iter().enumerate().fold(x, |x, (i, &width)| activate(linear(&(net / i), x, width), f))
+    let layer = |x, (i, &width): (usize, &usize)| {
+        let net = net / i;
+        net.within(|| activate(linear(&net, x, width), f))
+    };
+    widths.iter().enumerate().fold(x, layer)
 }

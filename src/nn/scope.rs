@@ -85,10 +85,19 @@ impl<'g> Scope<'g> {
         if self.path.is_empty() { leaf.into() } else { format!("{}.{leaf}", self.path) }
     }
 
+    /// What `f` makes is labelled with this path, in tables and messages.
+    #[track_caller]
+    pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
+        let outer = self.graph.scope();
+        self.graph.enter(&self.path);
+        let made = f();
+        self.graph.enter(&outer);
+        made
+    }
+
     /// A parameter under this path.
     #[track_caller]
     pub fn param(&self, name: &str, dims: &[usize], init: Init) -> Tensor<'g> {
-        self.graph.enter(&self.path);
         self.graph.param(&self.name(name), Shape::new(dims), init)
     }
 
@@ -121,17 +130,15 @@ impl<'g> Scope<'g> {
 
     /// Standard normal noise \[samples, batch, …\].
     pub fn normal(&self, dims: &[usize]) -> Tensor<'g> {
-        self.graph.enter(&self.path);
-        self.graph.random(&self.path, Shape::new(dims), true, self.mode == Mode::Evaluate)
+        let by_example = self.mode == Mode::Evaluate;
+        self.within(|| self.graph.random(&self.path, Shape::new(dims), true, by_example))
     }
 }
 
 impl<'g, D: Display> Div<D> for &Scope<'g> {
     type Output = Scope<'g>;
     fn div(self, child: D) -> Scope<'g> {
-        let path = self.name(&child.to_string());
-        self.graph.enter(&path);
-        Scope { path, ..self.clone() }
+        Scope { path: self.name(&child.to_string()), ..self.clone() }
     }
 }
 

@@ -10,13 +10,18 @@ use crate::kernels::{binary, unary};
 type Rule = fn(&Ir, &[usize], usize) -> Option<(Op, Vec<usize>)>;
 
 /// The rules, in the order in which they are tried at each node.
-pub(super) const RULES: &[(&str, Rule)] = &[
+const RULES: &[(&str, Rule)] = &[
     ("scaled sum", scaled_sum),
     ("bias", bias),
     ("activation", activation),
     ("activation gradient", activation_gradient),
     ("bce gradient", bce_gradient),
 ];
+
+/// The names of the rules: tests hold one proof for each.
+pub fn fusion_rules() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|(name, _)| *name)
+}
 
 /// Applies every rule at every live node, in order, until nothing more is recognised.
 pub(super) fn fuse(mut ir: Ir) -> Ir {

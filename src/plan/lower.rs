@@ -419,9 +419,12 @@ impl<'a> Lowering<'a> {
         let n = if tb { b[r - 2] } else { b[r - 1] };
         let batch = if r == 3 { a[0] } else { 1 };
         let p = k::matmul_vec4::MatmulParams { m: m as u32, n: n as u32, k: depth as u32, batch: batch as u32 };
-        let (wgx, wgy) = k::matmul_vec4::tile(m, n, depth);
+        let (name, tile) = match k::matmul_vec4::fits(m, n, depth, ta, tb) {
+            true => ("matmul_vec4", k::matmul_vec4::TILE),
+            false => ("matmul_scalar", k::matmul_scalar::TILE),
+        };
+        let (wgx, wgy) = k::matmul_vec4::workgroup(tile, m, n);
         let consts = vec![ta.into(), tb.into(), bias.into(), act, wgx, wgy];
-        let name = if k::matmul_vec4::fits(m, n, depth, ta, tb) { "matmul_vec4" } else { "matmul_scalar" };
         let (x, w) = (self.here(args[0]), self.here(args[1]));
         // A binding must be there even where the kernel does not read it.
         let third = if bias { self.here(args[2]) } else { x };
@@ -470,7 +473,11 @@ impl<'a> Lowering<'a> {
             // Adam squares the gradient: its square must be finite too.
             checked.push((*v, matches!(e, Effect::Adam { .. })));
         }
-        checked.dedup_by_key(|c| c.0);
+        checked.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            kept.1 |= same && later.1;
+            same
+        });
         const PARTS: usize = 64;
         let counts = self.scratch("guard/counts", DType::U32, checked.len() * PARTS);
         for (i, &(x, squares)) in checked.iter().enumerate() {
@@ -514,6 +521,7 @@ impl<'a> Lowering<'a> {
                 self.emit("assign", vec![WG], p.words(), vec![value, flag], vec![out], "effects");
             }
             Effect::Adam { wmv, beta1, beta2, epsilon, scalars, .. } => {
+                assert!(value.len.is_multiple_of(4), "adam takes four elements an invocation: buckets are padded");
                 let outs: Vec<View> = wmv.iter().map(|&s| state(self, s)).collect();
                 let p = k::adam::AdamParams {
                     n: value.len as u32,

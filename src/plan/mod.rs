@@ -8,6 +8,7 @@ mod print;
 mod rewrite;
 mod validate;
 
+pub use fuse::fusion_rules;
 pub use lower::{Options, compile};
 pub use validate::validate;
 

@@ -70,8 +70,8 @@ fn batch<'g>(net: &Scope<'g>, c: &Config, set: &SetShape, batch: usize) -> Tenso
         config::Binarise::None => Binarise::None,
     };
     let shape = Shape::new(&[batch, set.features]);
-    graph.enter("data");
-    graph.batch(data, order, shape, binarise, set.split, net.mode() == Mode::Evaluate, !set.resident)
+    (net / "data")
+        .within(|| graph.batch(data, order, shape, binarise, set.split, net.mode() == Mode::Evaluate, !set.resident))
 }
 
 fn columns<'g>(first: &str, loss: &Loss<'g>, total: Tensor<'g>) -> Vec<(String, Tensor<'g>)> {
@@ -93,6 +93,7 @@ pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options)
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Train);
     let x = batch(&net, c, set, c.train.batch);
+    graph.enter("loss");
     let loss = models::loss(&net, x, &c.model);
     graph.log(&columns("loss", &loss, loss.total));
     graph.guard(loss.total);
@@ -109,6 +110,7 @@ pub fn evaluate(c: &Config, set: &SetShape, size: usize, layout: &ParamLayout) -
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
     let x = batch(&net, c, set, size);
+    graph.enter("loss");
     let loss = models::loss(&net, x, &c.model);
     graph.log(&columns(loss.headline, &loss, loss.reported));
     let plan = compile("evaluate", &graph, &[], layout, Options::default())?;

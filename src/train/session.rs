@@ -34,6 +34,19 @@ pub struct Session {
     reconstructions: HashMap<(&'static str, usize), (Program, PlanId)>,
 }
 
+/// Refuses a plan with a tensor that one binding cannot hold, before anything is allocated.
+fn fits(plan: &Plan, limit: usize) -> Result<()> {
+    let stores = plan.stores.iter().map(|s| (s.path.as_str(), s.len));
+    let tensors = plan.slots.iter().map(|s| ("a tensor of the training step", s.len)).chain(stores);
+    match tensors.max_by_key(|(_, len)| *len) {
+        Some((name, len)) if len > limit => Err(Error::failure(format!(
+            "{name} would have {len} elements, more than the {limit} that one binding of this device holds: take a \
+             smaller model or train.batch"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Everything that a run has on its device at once, from its plans: no device is asked.
 fn bytes_needed(c: &Config, train: &Plan, layout: &ParamLayout, held_out: &[&SetShape]) -> Result<u64> {
     let mut need = train.peak_bytes();
@@ -100,6 +113,7 @@ impl Session {
         let splits = [("train", data.train), ("validation", data.validation), ("test", data.test)];
         let splits = splits.map(|(name, split)| (shape(name, split.len()), split));
         let train = programs::train(config, &splits[0].0, &layout, Options::default())?;
+        fits(&train.plan, limit)?;
         if let Some(max) = max_memory {
             let held_out: Vec<&SetShape> = splits[1..].iter().map(|s| &s.0).filter(|s| s.examples > 0).collect();
             let need = bytes_needed(config, &train.plan, &layout, &held_out)?;

@@ -3,8 +3,8 @@
 
 pub mod fast;
 
-use super::DeviceInfo;
 use super::host::{Host, Runner};
+use super::{DeviceInfo, MAX_ELEMENTS};
 use crate::kernels::{In, Out, StepRow};
 use crate::plan::Dispatch;
 use std::ops::Range;
@@ -12,11 +12,15 @@ use std::ops::Range;
 pub use fast::FAST;
 
 /// Runs the twins at f32 over all cores.
-pub struct Threads;
+pub struct Threads {
+    second_bodies: bool,
+}
 
 impl Runner<f32> for Threads {
     fn run(&self, d: &Dispatch, step: &StepRow, ins: &[In<f32>], outs: &mut [Out<f32>]) {
-        if let Some((_, body)) = FAST.iter().find(|(name, _)| *name == d.kernel.name()) {
+        if self.second_bodies
+            && let Some((_, body)) = FAST.iter().find(|(name, _)| *name == d.kernel.name())
+        {
             return body(&d.call, ins, outs);
         }
         let work = d.kernel.work(&d.call);
@@ -82,8 +86,16 @@ pub type Cpu = Host<f32, Threads>;
 impl Cpu {
     /// An empty Store. Work is spread over rayon's global pool.
     pub fn cpu() -> Self {
-        let adapter = format!("{} threads", rayon::current_num_threads());
-        let info = DeviceInfo { device: "cpu", adapter, driver: String::new(), binding_elements: usize::MAX };
-        Self::new(info, Threads)
+        Self::threads(format!("{} threads", rayon::current_num_threads()), true)
+    }
+
+    /// The same without the second bodies of [`FAST`]: every kernel by its twin.
+    pub fn twins() -> Self {
+        Self::threads(format!("{} threads, twins only", rayon::current_num_threads()), false)
+    }
+
+    fn threads(adapter: String, second_bodies: bool) -> Self {
+        let info = DeviceInfo { device: "cpu", adapter, driver: String::new(), binding_elements: MAX_ELEMENTS };
+        Self::new(info, Threads { second_bodies })
     }
 }

@@ -3,6 +3,7 @@
 
 mod context;
 mod pipelines;
+mod probe;
 
 pub use context::{Context, adapters, is_software};
 
@@ -315,6 +316,12 @@ impl Executor for Gpu {
         let bytes = self.take_mapped(&buffer, &receiver, buffer.size())?;
         self.staging.push(buffer);
         Ok(split_rows(&bytemuck::pod_collect_to_vec::<u8, f32>(&bytes), columns, &rows))
+    }
+
+    fn clear(&mut self) {
+        self.plans.clear();
+        self.store.clear();
+        self.pending.clear();
     }
 
     fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<f64>> {

@@ -1,0 +1,879 @@
+//! Plans of random graphs: sound, equal however they were compiled, and equal on every executor; every fusion rule;
+//! plans that were tampered with.
+
+mod common;
+
+use common::{Evaluated, Rng, host, layout, load, pack, param, total};
+use elbo::exec::gpu::{Context, Gpu, adapters};
+use elbo::exec::{Cpu, Executor, Reference};
+use elbo::graph::{Axes, Effect, Graph, Tensor, grad};
+use elbo::kernels::StepRow;
+use elbo::plan::{Buffer, Options, Plan, View, compile, fusion_rules, validate};
+use elbo::values::{DType, HostBuf, Shape};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+const GRAPHS: usize = 240;
+/// Few: a software adapter spends seconds on the pipelines of one graph.
+const ON_GPU: usize = 10;
+const STEPS: usize = 2;
+
+// ---------------------------------------------------------------------------------------------- random graphs
+
+struct Random<'g> {
+    g: &'g Graph,
+    rng: Rng,
+    pool: Vec<Tensor<'g>>,
+    leaves: usize,
+    params: Vec<Tensor<'g>>,
+}
+
+impl<'g> Random<'g> {
+    fn dims(&mut self) -> Vec<usize> {
+        (0..1 + self.rng.below(3)).map(|_| self.rng.pick(&[1, 2, 3, 4, 5, 8])).collect()
+    }
+
+    /// A new leaf: mostly a parameter of one of two groups.
+    fn leaf(&mut self, dims: &[usize]) -> Tensor<'g> {
+        self.leaves += 1;
+        let (g, shape, name) = (self.g, Shape::new(dims), self.leaves);
+        match self.rng.below(12) {
+            0 => g.read(g.declare(&format!("state/{name}"), shape, DType::F32)),
+            1 if dims.len() >= 2 => g.random("noise", shape, self.rng.below(2) == 0, false),
+            2 => g.constant(self.rng.pick(&[0.5, -0.25, 1.0]), shape),
+            3 => g.scalar("b").broadcast(shape),
+            n => {
+                let p = param(g, &format!("{}.{name}", ["a", "b"][n % 2]), dims);
+                self.params.push(p);
+                p
+            }
+        }
+    }
+
+    fn any(&mut self) -> Tensor<'g> {
+        // The newest more often, so that graphs are deep.
+        let n = self.pool.len();
+        let i = if self.rng.below(2) == 0 { n - 1 - self.rng.below(n.min(3)) } else { self.rng.below(n) };
+        self.pool[i]
+    }
+
+    /// Numbers stay of the order of 1, factors are powers of two: so fused scales are exact.
+    fn unary(&mut self, t: Tensor<'g>) -> Tensor<'g> {
+        match self.rng.below(16) {
+            0 => t.tanh().exp(),
+            1 => (t.square() + 1.0).ln(),
+            2 => (t.tanh().square() + 0.5).sqrt(),
+            3 => (t.square() + 1.0).recip(),
+            4 => t.abs(),
+            5 => t * t.sign(),
+            6 => t * t.step(),
+            7 => t.sigmoid(),
+            8 => t.tanh(),
+            9 => t.relu(),
+            10 => t.softplus(),
+            11 => t.tanh().square(),
+            12 => t.affine(-0.5, 0.25),
+            13 => t.clamp(-0.5, 0.75),
+            14 => t.tanh() * t.inside(-0.75, 1.0),
+            _ => (t.detach() * 0.5).tanh() * t,
+        }
+    }
+
+    /// The same shape with some axes of extent 1, or without the first ones.
+    fn smaller(&mut self, s: Shape) -> Vec<usize> {
+        let dims: Vec<usize> = s.dims().iter().map(|&d| if self.rng.below(3) == 0 { 1 } else { d }).collect();
+        dims[self.rng.below(dims.len() + 1)..].to_vec()
+    }
+
+    fn binary(&mut self, t: Tensor<'g>) -> Tensor<'g> {
+        let o = if self.rng.below(3) == 0 { self.any() } else { t };
+        let same = o.shape() == t.shape() && o.id() != t.id();
+        let small = self.smaller(t.shape());
+        let o = if same { o } else { self.leaf(&small) };
+        let (a, b) = if self.rng.below(2) == 0 { (t, o) } else { (o, t) };
+        match self.rng.below(8) {
+            0 => a + b,
+            1 => a - b,
+            2 => a.tanh() * b.tanh(),
+            3 => a / (b.square() + 1.0),
+            4 => a.maximum(b),
+            5 => a.minimum(b),
+            6 => a.greater(b) * a,
+            _ => a.sigmoid() * b,
+        }
+    }
+
+    fn axes(&mut self, t: Tensor<'g>) -> Axes {
+        let r = t.shape().rank();
+        let a = self.rng.below(r);
+        Axes::Numbered(a, a + 1 + self.rng.below(r - a))
+    }
+
+    fn reduce(&mut self, t: Tensor<'g>) -> Tensor<'g> {
+        if t.shape().rank() == 0 {
+            return t.tanh();
+        }
+        let axes = self.axes(t);
+        let sum = t.sum(axes);
+        let terms = t.len() / sum.len();
+        match self.rng.below(4) {
+            0 => t.logsumexp(axes),
+            1 => t.max(axes).detach() + sum * 0.125,
+            _ if terms.is_power_of_two() => t.mean(axes) * 0.5,
+            _ => sum * 0.125,
+        }
+    }
+
+    fn matmul(&mut self, t: Tensor<'g>) -> Tensor<'g> {
+        let s = t.shape();
+        let t = if s.rank() < 2 || s.rank() > 3 { t.reshape(&[s.len() / s.last(), s.last()]) } else { t };
+        let (s, ta, tb) = (t.shape(), self.rng.below(3) == 0, self.rng.below(2) == 0);
+        let r = s.rank();
+        let (k, n) = (if ta { s[r - 2] } else { s[r - 1] }, self.rng.pick(&[1, 3, 4, 8]));
+        let mut dims = s.dims()[..r - 2].to_vec();
+        dims.extend(if tb { [n, k] } else { [k, n] });
+        let w = self.leaf(&dims);
+        let y = t.matmul_as(w, ta, tb);
+        let y = if self.rng.below(3) > 0 { y + self.leaf(&[n]) } else { y };
+        match self.rng.below(5) {
+            0 => y * 0.25,
+            1 => y.relu(),
+            2 => y.sigmoid(),
+            3 => y.tanh(),
+            _ => y.softplus(),
+        }
+    }
+
+    fn moved(&mut self, t: Tensor<'g>) -> Tensor<'g> {
+        let s = t.shape();
+        let r = s.rank();
+        let d = s.dims().to_vec();
+        match self.rng.below(6) {
+            0 => t.reshape(&[s.len()]),
+            1 if r > 0 && r < 5 => t.reshape(&[&[1], &d[..]].concat()),
+            2 if r > 1 => {
+                let shift = 1 + self.rng.below(r - 1);
+                t.permute(&(0..r).map(|i| (i + shift) % r).collect::<Vec<_>>())
+            }
+            3 if r > 0 => {
+                let start: Vec<usize> = d.iter().map(|&d| self.rng.below(d)).collect();
+                let dims: Vec<usize> = d.iter().zip(&start).map(|(d, s)| 1 + self.rng.below(d - s)).collect();
+                t.slice(&start, &dims)
+            }
+            4 if r > 0 => {
+                let start: Vec<usize> = d.iter().map(|_| self.rng.below(2)).collect();
+                let dims: Vec<usize> = d.iter().zip(&start).map(|(d, s)| d + s + self.rng.below(2)).collect();
+                t.pad(&start, &dims)
+            }
+            _ if r > 0 => {
+                let mut dims = d;
+                let axis = self.rng.below(r);
+                dims[axis] = 1 + self.rng.below(2);
+                let o = self.leaf(&dims);
+                t.concat(o, axis)
+            }
+            _ => t.reshape(&[1]),
+        }
+    }
+
+    fn probabilistic(&mut self, t: Tensor<'g>) -> Tensor<'g> {
+        let dims = t.shape().dims().to_vec();
+        let o = self.leaf(&dims);
+        match self.rng.below(4) {
+            0 => t.bce(o.sigmoid()),
+            1 => t.bce(self.g.constant(0.25, t.shape())),
+            2 => t.tanh().gaussian_kl(o.tanh()),
+            _ if (1..4).contains(&dims.len()) => {
+                let shape = Shape::new(&[&[2], &dims[..]].concat());
+                t.reparameterise(o.tanh(), self.g.random("eps", shape, true, false))
+            }
+            _ => t.tanh().gaussian_kl(o),
+        }
+    }
+
+    fn grow(&mut self) {
+        let t = self.any();
+        let new = if t.len() > 400 {
+            self.reduce(t)
+        } else {
+            match self.rng.below(12) {
+                0..3 => self.unary(t),
+                3..6 => self.binary(t),
+                6..8 => self.matmul(t),
+                8 => self.reduce(t),
+                9 | 10 => self.moved(t),
+                _ => self.probabilistic(t),
+            }
+        };
+        self.pool.push(new);
+    }
+}
+
+/// A random graph; its outputs are a loss, its gradient, a function of that, and the gradient of that.
+fn random_graph(g: &Graph, seed: usize) -> Vec<Tensor<'_>> {
+    let mut r = Random { g, rng: Rng::new("graph", seed), pool: vec![], leaves: 0, params: vec![] };
+    let dims = r.dims();
+    let first = param(g, "a.0", &dims);
+    r.params.push(first);
+    r.pool.push(first);
+    for _ in 0..4 + r.rng.below(10) {
+        r.grow();
+    }
+    let weigh = |r: &mut Random<'_>, i: usize, t: Tensor<'_>| match r.rng.below(3) {
+        0 => 0.25,
+        1 => -0.5,
+        _ => 1.0 + 0.0 * (i + t.len()) as f64,
+    };
+    let mut loss = g.constant(0.0, Shape::SCALAR);
+    let last = r.pool.len() - 1;
+    for (i, at) in [last, r.rng.below(last + 1)].into_iter().enumerate() {
+        let t = r.pool[at];
+        let c = if r.rng.below(3) == 0 {
+            g.constant(0.5, t.shape())
+        } else {
+            param(g, &format!("c.{i}"), t.shape().dims())
+        };
+        let scale = weigh(&mut r, i, t);
+        loss = loss + total(c * t) * scale;
+    }
+    // A linear term gives every parameter a path, here and in the second order.
+    let params = r.params.clone();
+    let linear = |kind: &str| {
+        let mut sum = g.constant(0.0, Shape::SCALAR);
+        for (i, &p) in params.iter().enumerate() {
+            sum = sum + total(param(g, &format!("{kind}.{i}"), p.shape().dims()) * p);
+        }
+        sum
+    };
+    let loss = loss + linear("q");
+    let d = grad(loss, &params);
+    let mut second = linear("r");
+    for (i, dp) in d.iter().enumerate() {
+        second = second + total(param(g, &format!("v.{i}"), dp.shape().dims()) * *dp);
+    }
+    let dd = grad(second, &params);
+    if seed.is_multiple_of(2) {
+        // Two states exchanged, a third that follows a gradient, and metrics.
+        let state = |name: &str, t: Tensor<'_>| g.declare(name, t.shape(), DType::F32);
+        let (a, b, c) = (state("new/a", d[0]), state("new/b", d[0]), state("new/c", d[0]));
+        g.assign(a, g.read(b));
+        g.assign(b, g.read(a));
+        g.assign(c, g.read(c) * 0.5 + d[0]);
+        g.guard(loss);
+        g.log(&[("loss".into(), loss), ("second".into(), second)]);
+    }
+    [loss, second].into_iter().chain(d).chain(dd).collect()
+}
+
+struct Compiled {
+    plan: Plan,
+    parts: Vec<(usize, usize)>,
+}
+
+fn compiled(seed: usize, options: Options) -> Compiled {
+    let g = Graph::new();
+    let parts = random_graph(&g, seed);
+    let (packed, places) = pack(&g, "out/all", &parts);
+    let mut plan = compile(&format!("graph {seed}"), &g, &[packed], &layout(&g), options).unwrap();
+    // One executor runs many plans: each has paths of its own.
+    plan.stores.iter_mut().for_each(|s| s.path = format!("{seed}/{}", s.path));
+    plan.log.iter_mut().for_each(|l| l.path = format!("{seed}/{}", l.path));
+    Compiled { plan, parts: places.into_iter().zip(parts.iter().map(|t| t.len())).collect() }
+}
+
+const PLAIN: Options = Options { fuse: true, reuse: true };
+const NO_REUSE: Options = Options { fuse: true, reuse: false };
+const UNFUSED: Options = Options { fuse: false, reuse: true };
+
+/// Everything that a plan leaves: persistent buffers, the output, metrics.
+type Left = BTreeMap<String, Vec<f64>>;
+
+fn run<E: Executor>(e: &mut E, plan: &Plan, read: impl Fn(&mut E, &str) -> Vec<f64>) -> Left {
+    let id = load(e, plan);
+    for s in plan.stores.iter().filter(|s| !s.scratch && s.dtype == DType::F32) {
+        let mut rng = Rng::new(&s.path, s.len);
+        e.write(&s.path, 0, &host(&rng.between(s.len, -1.0, 1.0))).unwrap();
+    }
+    let rows: Vec<StepRow> = (0..STEPS)
+        .map(|i| {
+            let mut row = StepRow::new(i as u32, i as u32, 0, 11);
+            row.scalars[..2].copy_from_slice(&[0.75, -0.5]);
+            row
+        })
+        .collect();
+    let ticket = e.submit(id, &rows).unwrap();
+    let metrics = e.fetch(ticket).unwrap();
+    let kept = plan.stores.iter().filter(|s| s.dtype == DType::F32 && (!s.scratch || s.path.ends_with("out/all")));
+    let mut left: Left = kept.map(|s| (s.path.clone(), read(e, &s.path))).collect();
+    left.insert("metrics".into(), metrics.iter().flatten().map(|&v| v.into()).collect());
+    for s in plan.stores.iter().filter(|s| s.path.ends_with("guard/skipped")) {
+        assert_eq!(e.read(&s.path).unwrap(), HostBuf::U32(vec![0]), "{}: steps were skipped", plan.name);
+    }
+    left
+}
+
+fn reference(plan: &Plan) -> Left {
+    run(&mut Reference::reference(), plan, |e, path| e.read_f64(path).unwrap())
+}
+
+fn f32s<E: Executor>(e: &mut E, path: &str) -> Vec<f64> {
+    e.read(path).unwrap().f32().iter().map(|&v| v.into()).collect()
+}
+
+fn cpu(plan: &Plan) -> Left {
+    run(&mut Cpu::cpu(), plan, f32s)
+}
+
+fn bits(left: &Left) -> BTreeMap<&String, Vec<u64>> {
+    left.iter().map(|(k, v)| (k, v.iter().map(|x| x.to_bits()).collect())).collect()
+}
+
+/// Compares what two runs left; each part of the output, relative to the largest element of that part.
+fn close(what: &str, c: &Compiled, got: &Left, truth: &Left, tolerance: f64) {
+    assert_eq!(got.keys().collect::<Vec<_>>(), truth.keys().collect::<Vec<_>>(), "{what}");
+    for (path, t) in truth {
+        let whole = [(0, t.len())];
+        let parts = if path.ends_with("out/all") { &c.parts[..] } else { &whole[..] };
+        for (i, &(at, n)) in parts.iter().enumerate() {
+            let (g, t) = (&got[path][at..at + n], &t[at..at + n]);
+            let scale = t.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+            assert!(scale.is_finite(), "{what}: {path}, part {i} is {t:?}");
+            for (j, (g, t)) in g.iter().zip(t).enumerate() {
+                let near = (g - t).abs() <= tolerance * scale;
+                assert!(near, "{what}: {path}, part {i}[{j}]: {g}, not {t} (scale {scale})");
+            }
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------- a second proof
+
+/// What each range of a buffer means: the hash of the computation that wrote it.
+type Meaning = Vec<(usize, usize, u64)>;
+
+fn hash(x: &impl Hash) -> u64 {
+    let mut h = DefaultHasher::new();
+    x.hash(&mut h);
+    h.finish()
+}
+
+/// Runs a plan on meanings in place of numbers, by buffers and ranges alone (it does not look at `View::value`).
+/// Returns what every persistent or packed buffer means in the end.
+fn prove(plan: &Plan) -> Result<BTreeMap<String, Meaning>, String> {
+    let mut memory: BTreeMap<usize, Meaning> = BTreeMap::new();
+    let stores = plan.stores.len();
+    let key = |b: Buffer| match b {
+        Buffer::Store(s) => s,
+        Buffer::Slot(s) => stores + s,
+    };
+    for (at, d) in plan.dispatches.iter().enumerate() {
+        let what = format!("dispatch {at}, {} {}", d.kernel.name(), d.kernel.describe(&d.call));
+        let extent = |v: &View| match v.buffer {
+            Buffer::Store(s) => (plan.stores[s].len, plan.stores[s].dtype),
+            Buffer::Slot(s) => (plan.slots[s].len, plan.slots[s].dtype),
+        };
+        let all: Vec<&View> = d.ins.iter().chain(&d.outs).collect();
+        if all
+            .iter()
+            .any(|v| v.len == 0 || v.offset % 64 != 0 || v.offset + v.len > extent(v).0 || v.dtype != extent(v).1)
+        {
+            return Err(format!("{what}: a view outside of its buffer"));
+        }
+        if d.outs.iter().any(|o| all.iter().filter(|v| v.buffer == o.buffer).count() > 1) {
+            return Err(format!("{what}: one buffer twice, once written"));
+        }
+        if d.kernel.work(&d.call).loop_bound > 32_768 {
+            return Err(format!("{what}: a loop too long"));
+        }
+        let overlapping = |m: &Meaning, v: &View| -> Meaning {
+            m.iter().filter(|(o, n, _)| *o < v.offset + v.len && v.offset < o + n).copied().collect()
+        };
+        let mut means = Vec::new();
+        for v in &d.ins {
+            let found = memory.get(&key(v.buffer)).map(|m| overlapping(m, v)).unwrap_or_default();
+            let scratch = match v.buffer {
+                Buffer::Slot(_) => {
+                    if found.len() != 1 || (found[0].0, found[0].1) != (v.offset, v.len) {
+                        return Err(format!("{what}: reads {v:?} where there is {found:?}"));
+                    }
+                    true
+                }
+                Buffer::Store(s) => plan.stores[s].scratch,
+            };
+            if found.is_empty() == scratch {
+                return Err(format!("{what}: reads {v:?} {}", if scratch { "too early" } else { "too late" }));
+            }
+            let initial = (key(v.buffer), v.offset, v.len);
+            means.push(if found.is_empty() { hash(&initial) } else { hash(&(v.offset, v.len, found)) });
+        }
+        for (i, v) in d.outs.iter().enumerate() {
+            let m = memory.entry(key(v.buffer)).or_default();
+            match v.buffer {
+                Buffer::Slot(_) => m.clear(),
+                Buffer::Store(_) if !overlapping(m, v).is_empty() => return Err(format!("{what}: writes {v:?} again")),
+                Buffer::Store(_) => {}
+            }
+            m.push((v.offset, v.len, hash(&(d.kernel.name(), &d.call.consts, &d.call.params, &means, i))));
+        }
+    }
+    memory.retain(|&k, _| k < stores);
+    Ok(memory.into_iter().map(|(k, m)| (plan.stores[k].path.clone(), m)).collect())
+}
+
+// --------------------------------------------------------------------------------------------- the properties
+
+#[test]
+fn plans_of_random_graphs_are_sound_and_mean_the_same_with_and_without_reuse() {
+    let (mut shared, mut fused) = (0, 0);
+    for seed in 0..GRAPHS {
+        let [plain, apart, unfused] = [PLAIN, NO_REUSE, UNFUSED].map(|o| compiled(seed, o).plan);
+        for p in [&plain, &apart, &unfused] {
+            validate(p).unwrap();
+            assert!(p.live_bytes <= p.slot_bytes(), "graph {seed}: {} alive in {}", p.live_bytes, p.slot_bytes());
+        }
+        let [a, b] = [&plain, &apart].map(|p| prove(p).unwrap_or_else(|e| panic!("graph {seed}: {e}")));
+        assert_eq!(a, b, "graph {seed}");
+        prove(&unfused).unwrap_or_else(|e| panic!("graph {seed}, unfused: {e}"));
+        assert!(plain.slot_bytes() <= apart.slot_bytes(), "graph {seed}: reuse costs memory");
+        shared += usize::from(plain.slots.len() < apart.slots.len());
+        fused += usize::from(plain.dispatches.len() < unfused.dispatches.len());
+    }
+    assert!(shared > GRAPHS * 9 / 10 && fused > GRAPHS / 3, "{shared} share slots, {fused} have fused kernels");
+}
+
+#[test]
+fn random_graphs_cover_the_ops() {
+    let mut used: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..GRAPHS {
+        let g = Graph::new();
+        random_graph(&g, seed);
+        for node in g.nodes().iter() {
+            *used.entry(node.op.name()).or_default() += 1;
+        }
+    }
+    let ops = "param state const scalar random exp ln sqrt recip abs sign step sigmoid tanh relu softplus square affine \
+               clamp inside add sub mul div max min gt broadcast reshape permute slice pad sum matmul bce gaussiankl \
+               reparam detach";
+    for op in ops.split_whitespace() {
+        assert!(used.get(op).is_some_and(|&n| n >= 20), "{op} occurs {:?} times", used.get(op));
+    }
+}
+
+#[test]
+fn reuse_changes_no_bit() {
+    for seed in 0..GRAPHS {
+        let [a, b] = [PLAIN, NO_REUSE].map(|o| compiled(seed, o).plan);
+        assert_eq!(bits(&reference(&a)), bits(&reference(&b)), "graph {seed} on reference");
+        assert_eq!(bits(&cpu(&a)), bits(&cpu(&b)), "graph {seed} on cpu");
+    }
+}
+
+#[test]
+fn fusion_changes_nothing_that_f64_sees() {
+    for seed in 0..GRAPHS {
+        let [a, b] = [PLAIN, UNFUSED].map(|o| compiled(seed, o));
+        let (x, mut y) = (reference(&a.plan), reference(&b.plan));
+        // Metrics come as f32: the last bit of f64 may decide one of f32.
+        y.insert("metrics".into(), x["metrics"].clone());
+        close(&format!("graph {seed}, fused and not"), &a, &x, &y, 1e-12);
+    }
+}
+
+#[test]
+fn the_cpu_agrees_with_the_reference() {
+    for seed in 0..GRAPHS {
+        let c = compiled(seed, PLAIN);
+        close(&format!("graph {seed}, cpu"), &c, &cpu(&c.plan), &reference(&c.plan), 1e-4);
+    }
+}
+
+fn gpu() -> Option<Gpu> {
+    if std::env::var("ELBO_GPU_TESTS").is_ok_and(|v| v == "skip") {
+        eprintln!("ELBO_GPU_TESTS=skip: no plan ran on a GPU");
+        return None;
+    }
+    let all = adapters();
+    let adapter = all.first().expect("no adapter; install a Vulkan driver (llvmpipe), or set ELBO_GPU_TESTS=skip");
+    Some(Gpu::new(Context::open(adapter, false).unwrap()))
+}
+
+#[test]
+fn the_gpu_agrees_with_the_reference() {
+    let Some(mut gpu) = gpu() else { return };
+    for seed in 0..ON_GPU {
+        let c = compiled(seed, PLAIN);
+        let left = run(&mut gpu, &c.plan, f32s);
+        close(&format!("graph {seed}, gpu"), &c, &left, &reference(&c.plan), 1e-4);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------- fusion
+
+type Parts = for<'g> fn(&'g Graph) -> Vec<Tensor<'g>>;
+
+struct Fusion {
+    rule: &'static str,
+    /// What the rule replaces.
+    fires: Parts,
+    /// The kernel that stands there, `name describe`, or what is gone, with `-` in front.
+    kernel: &'static str,
+    /// How many dispatches fewer.
+    saved: usize,
+    /// The same, where it must not: something else reads what would vanish, or the form is not quite the one.
+    spares: &'static [Parts],
+}
+
+fn x(g: &Graph) -> Tensor<'_> {
+    param(g, "x.0", &[6, 5])
+}
+fn w(g: &Graph) -> Tensor<'_> {
+    param(g, "w.0", &[5, 7])
+}
+fn b(g: &Graph) -> Tensor<'_> {
+    param(g, "w.1", &[7])
+}
+fn y(g: &Graph) -> Tensor<'_> {
+    param(g, "y.0", &[6, 5])
+}
+
+const FUSIONS: &[Fusion] = &[
+    Fusion {
+        rule: "scaled sum",
+        fires: |g| vec![x(g).exp().sum(Axes::Numbered(1, 2)) * 0.5],
+        kernel: "-unary affine",
+        saved: 1,
+        spares: &[
+            |g| {
+                let s = x(g).exp().sum(Axes::Numbered(1, 2));
+                vec![s * 0.5, s]
+            },
+            |g| vec![x(g).exp().sum(Axes::Numbered(1, 2)) * 0.5 + 1.0],
+            |g| vec![x(g).max(Axes::Numbered(1, 2)) * 0.5],
+        ],
+    },
+    Fusion {
+        rule: "bias",
+        fires: |g| vec![x(g).matmul(w(g)) + b(g)],
+        kernel: "+bias",
+        saved: 1,
+        spares: &[
+            |g| {
+                let p = x(g).matmul(w(g));
+                vec![p + b(g), p]
+            },
+            // One number a row, one number, and a full matrix are no bias.
+            |g| vec![x(g).matmul(w(g)) + param(g, "w.2", &[6, 1])],
+            |g| vec![x(g).matmul(w(g)) + param(g, "w.2", &[])],
+            |g| vec![x(g).matmul(w(g)) + param(g, "w.2", &[6, 7])],
+            |g| vec![x(g).matmul(w(g)) - b(g)],
+            |g| vec![param(g, "x.0", &[2, 3, 5]).matmul(param(g, "w.0", &[2, 5, 7])) + b(g)],
+        ],
+    },
+    Fusion {
+        rule: "activation",
+        fires: |g| vec![x(g).matmul(w(g)).relu()],
+        kernel: "+relu",
+        saved: 1,
+        spares: &[
+            |g| {
+                let p = x(g).matmul(w(g));
+                vec![p.relu(), p]
+            },
+            |g| vec![x(g).relu()],
+            |g| vec![x(g).matmul(w(g)).permute(&[1, 0]).relu()],
+        ],
+    },
+    Fusion {
+        rule: "activation",
+        fires: |g| vec![(x(g).matmul(w(g)) + b(g)).sigmoid()],
+        kernel: "+bias+sigmoid",
+        saved: 2,
+        spares: &[|g| {
+            let p = x(g).matmul(w(g)) + b(g);
+            vec![p.sigmoid(), p]
+        }],
+    },
+    Fusion {
+        rule: "activation",
+        fires: |g| vec![param(g, "x.0", &[2, 3, 5]).matmul(param(g, "w.0", &[2, 5, 7])).tanh()],
+        kernel: "+tanh",
+        saved: 1,
+        spares: &[|g| vec![x(g).matmul(w(g)).sigmoid().tanh()]],
+    },
+    Fusion {
+        rule: "activation gradient",
+        fires: |g| vec![x(g) * y(g).step()],
+        kernel: "binary relugrad",
+        saved: 1,
+        spares: &[|g| {
+            let s = y(g).step();
+            vec![x(g) * s, s]
+        }],
+    },
+    Fusion {
+        rule: "activation gradient",
+        fires: |g| vec![x(g) * (y(g) * (1.0 - y(g)))],
+        kernel: "binary sigmoidgrad",
+        saved: 2,
+        spares: &[
+            |g| {
+                let p = y(g) * (1.0 - y(g));
+                vec![x(g) * p, p]
+            },
+            |g| {
+                let m = 1.0 - y(g);
+                vec![x(g) * (y(g) * m), m]
+            },
+            |g| vec![x(g) * (y(g) * (1.0 - x(g)))],
+            |g| vec![x(g) * (y(g) * (1.5 - y(g)))],
+        ],
+    },
+    Fusion {
+        rule: "activation gradient",
+        fires: |g| vec![x(g) * (1.0 - y(g).square())],
+        kernel: "binary tanhgrad",
+        saved: 2,
+        spares: &[
+            |g| {
+                let m = 1.0 - y(g).square();
+                vec![x(g) * m, m]
+            },
+            |g| {
+                let s = y(g).square();
+                vec![x(g) * (1.0 - s), s]
+            },
+            |g| vec![x(g) * (1.0 - y(g).abs())],
+        ],
+    },
+    Fusion {
+        rule: "bce gradient",
+        fires: |g| vec![(x(g).sigmoid() - y(g)) * 0.25],
+        kernel: "bce grad",
+        saved: 2,
+        spares: &[
+            |g| {
+                let s = x(g).sigmoid();
+                vec![(s - y(g)) * 0.25, s]
+            },
+            |g| {
+                let d = x(g).sigmoid() - y(g);
+                vec![d * 0.25, d]
+            },
+            |g| vec![(x(g).sigmoid() - param(g, "y.1", &[5])) * 0.25],
+            |g| vec![(x(g).tanh() - y(g)) * 0.25],
+            |g| vec![(x(g).sigmoid() - y(g)).affine(0.25, 1.0)],
+        ],
+    },
+];
+
+/// Compiles both ways; the values agree. Returns (dispatches, what they are) of the fused and the unfused plan.
+fn both(build: Parts, what: &str) -> [Vec<String>; 2] {
+    let values = [PLAIN, UNFUSED].map(|o| {
+        let g = Graph::new();
+        let parts = build(&g);
+        let mut e = Evaluated::new(&g, &parts, o);
+        for p in g.params() {
+            e.set(&p.path, 0, &Rng::new(&p.path, 3).away(p.shape.len()));
+        }
+        e.run()
+    });
+    for (a, b) in values[0].iter().flatten().zip(values[1].iter().flatten()) {
+        assert!((a - b).abs() <= 1e-12 * (1.0 + b.abs()), "{what}: {a} fused, {b} not");
+    }
+    assert!(values[1].iter().flatten().any(|v| v.abs() > 1e-3), "{what}: all about 0");
+    [PLAIN, UNFUSED].map(|o| {
+        let g = Graph::new();
+        let (packed, _) = pack(&g, "out/all", &build(&g));
+        let plan = compile("fusion", &g, &[packed], &layout(&g), o).unwrap();
+        plan.dispatches.iter().map(|d| format!("{} {}", d.kernel.name(), d.kernel.describe(&d.call))).collect()
+    })
+}
+
+#[test]
+fn every_fusion_rule_fires_where_it_may_and_only_there() {
+    for f in FUSIONS {
+        let present = |kernels: &[String]| match f.kernel.strip_prefix('-') {
+            Some(gone) => !kernels.iter().any(|k| k.contains(gone)),
+            None => kernels.iter().any(|k| k.contains(f.kernel)),
+        };
+        let [fused, unfused] = both(f.fires, f.kernel);
+        assert!(present(&fused) && !present(&unfused), "{}: {fused:?}, unfused {unfused:?}", f.rule);
+        assert_eq!(unfused.len() - fused.len(), f.saved, "{}: {fused:?}, unfused {unfused:?}", f.rule);
+        for (i, &spared) in f.spares.iter().enumerate() {
+            let [fused, _] = both(spared, f.kernel);
+            let form = f.kernel != "-unary affine" || fused.iter().any(|k| k.contains("reduce"));
+            assert!(form && !present(&fused), "{}, {}, spared {i}: {fused:?}", f.rule, f.kernel);
+        }
+    }
+    for rule in fusion_rules() {
+        assert!(FUSIONS.iter().any(|f| f.rule == rule), "the rule `{rule}` has no proof here");
+    }
+    for f in FUSIONS {
+        assert!(fusion_rules().any(|r| r == f.rule), "there is no rule `{}`", f.rule);
+    }
+}
+
+/// The forms that the gradient table leaves are the ones that the rules know.
+#[test]
+fn the_backward_pass_of_a_dense_net_is_fused() {
+    let build: Parts = |g| {
+        let h = (x(g).matmul(w(g)) + b(g)).relu();
+        let h = h.matmul(param(g, "w.2", &[7, 4])).sigmoid();
+        let h = h.matmul(param(g, "w.3", &[4, 4])).tanh();
+        let logits = h.matmul(param(g, "w.4", &[4, 5])) + param(g, "w.5", &[5]);
+        let loss = total(logits.bce(y(g))) * 0.125;
+        let params: Vec<_> = [w(g), b(g), param(g, "w.2", &[7, 4]), param(g, "w.3", &[4, 4])].into();
+        [vec![loss], grad(loss, &params)].concat()
+    };
+    let [fused, _] = both(build, "dense net");
+    for kernel in ["+bias+relu", "+sigmoid", "+tanh", "relugrad", "sigmoidgrad", "tanhgrad", "bce grad"] {
+        assert!(fused.iter().any(|k| k.contains(kernel)), "{kernel} is not in {fused:?}");
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ tampering
+
+/// A training step of a small net, and one state that follows itself.
+fn honest() -> Plan {
+    let g = Graph::new();
+    let h = (x(&g).matmul(w(&g)) + b(&g)).relu();
+    let loss = total((h.exp() * h + h.softplus()).square()) * 0.5;
+    let wrt = [param(&g, "w.0", &[5, 7]), param(&g, "w.1", &[7])];
+    let d = grad(loss, &wrt);
+    let layout = layout(&g);
+    let bucket = layout.buckets.iter().position(|b| b.name == "w").unwrap();
+    let grads: Vec<Tensor<'_>> =
+        layout.params.iter().map(|p| ["w.0", "w.1"].iter().position(|n| *n == p.path).map_or(loss, |i| d[i])).collect();
+    let packed = g.pack_bucket(&layout, bucket, &grads);
+    let flat = Shape::new(&[layout.buckets[bucket].len]);
+    let [weights, momentum] = ["params/w", "sgd.u/w"].map(|p| g.declare(p, flat, DType::F32).index());
+    g.effect(Effect::Sgd { wu: [weights, momentum], grad: packed.id(), momentum: 0.5, rate: g.scalar_index("rate") });
+    let mean = g.declare("mean", Shape::SCALAR, DType::F32);
+    g.assign(mean, g.read(mean) * 0.5 + loss);
+    g.log(&[("loss".into(), loss)]);
+    compile("honest", &g, &[], &layout, PLAIN).unwrap()
+}
+
+fn writer(p: &Plan, slot: usize, before: usize) -> usize {
+    (0..before).rev().find(|&i| p.dispatches[i].outs.iter().any(|o| o.buffer == Buffer::Slot(slot))).unwrap()
+}
+
+/// (dispatch, input, slot) of a read of a slot, the n-th.
+fn slot_read(p: &Plan, n: usize) -> (usize, usize, usize) {
+    let reads =
+        p.dispatches.iter().enumerate().flat_map(|(i, d)| d.ins.iter().enumerate().map(move |(j, v)| (i, j, v)));
+    let slots = reads.filter_map(|(i, j, v)| if let Buffer::Slot(s) = v.buffer { Some((i, j, s)) } else { None });
+    slots.clone().nth(n).unwrap_or_else(|| panic!("{} reads of slots", slots.count()))
+}
+
+fn at(p: &Plan, kernel: &str) -> usize {
+    p.dispatches.iter().position(|d| d.kernel.name() == kernel).unwrap()
+}
+
+#[test]
+fn a_plan_that_was_tampered_with_is_rejected() {
+    let honest = honest();
+    validate(&honest).unwrap();
+    let meaning = prove(&honest);
+    meaning.as_ref().unwrap();
+    let reads = honest.dispatches.iter().flat_map(|d| &d.ins).filter(|v| matches!(v.buffer, Buffer::Slot(_))).count();
+    assert!(reads >= 6, "{reads} reads of slots");
+    let rejected = |what: &str, tamper: &dyn Fn(&mut Plan)| {
+        let mut p = honest.clone();
+        tamper(&mut p);
+        let seen = validate(&p).is_err();
+        assert!(seen, "{what}: the planner's proof accepts it");
+        // Where another value of the same extent lies in the slot, the result means something else.
+        assert!(prove(&p) != meaning, "{what}: the test's proof accepts it");
+    };
+    for n in 0..reads {
+        rejected(&format!("read {n} before its write"), &|p| {
+            let (i, _, s) = slot_read(p, n);
+            let from = writer(p, s, i);
+            p.dispatches.swap(i, from);
+        });
+        rejected(&format!("write of read {n} left out"), &|p| {
+            let (i, _, s) = slot_read(p, n);
+            let from = writer(p, s, i);
+            p.dispatches.remove(from);
+        });
+        rejected(&format!("slot of read {n} too short"), &|p| {
+            let (i, j, s) = slot_read(p, n);
+            p.slots[s].len = p.dispatches[i].ins[j].len - 1;
+        });
+        rejected(&format!("read {n} is the output too"), &|p| {
+            let (i, j, _) = slot_read(p, n);
+            let v = p.dispatches[i].ins[j];
+            p.dispatches[i].outs[0] = v;
+        });
+        rejected(&format!("read {n} unaligned"), &|p| {
+            let (i, j, s) = slot_read(p, n);
+            p.slots[s].len += 64;
+            p.dispatches[i].ins[j].offset = 1;
+        });
+        rejected(&format!("read {n} of another type"), &|p| {
+            let (i, j, _) = slot_read(p, n);
+            let v = &mut p.dispatches[i].ins[j];
+            v.dtype = if v.dtype == DType::F32 { DType::U32 } else { DType::F32 };
+        });
+        rejected(&format!("read {n} empty"), &|p| {
+            let (i, j, _) = slot_read(p, n);
+            p.dispatches[i].ins[j].len = 0;
+        });
+    }
+    // A live value overwritten: what is written between a write and its read goes to the same slot.
+    let mut aliased = 0;
+    for n in 0..reads {
+        let (i, _, s) = slot_read(&honest, n);
+        let from = writer(&honest, s, i);
+        for k in from + 1..i {
+            let (v, dtype) = (honest.dispatches[k].outs[0], honest.slots[s].dtype);
+            if v.dtype != dtype || honest.dispatches[k].ins.iter().any(|v| v.buffer == Buffer::Slot(s)) {
+                continue;
+            }
+            aliased += 1;
+            rejected(&format!("dispatch {k} overwrites what {i} reads"), &|p| {
+                p.slots[s].len = p.slots[s].len.max(v.len);
+                let out = &mut p.dispatches[k].outs[0];
+                (out.buffer, out.offset) = (Buffer::Slot(s), 0);
+            });
+        }
+    }
+    assert!(aliased > 3, "{aliased} aliases were tried");
+    rejected("beyond the end of a store", &|p| {
+        let i = at(p, "matmul_scalar");
+        let Buffer::Store(s) = p.dispatches[i].ins[0].buffer else { panic!("x is a store") };
+        p.dispatches[i].ins[0].len = p.stores[s].len + 1;
+    });
+    rejected("weights read after they changed", &|p| {
+        let i = at(p, "matmul_scalar");
+        let d = p.dispatches.remove(i);
+        let mut late = d.clone();
+        late.outs[0] = View { buffer: Buffer::Slot(p.slots.len()), value: 1 << 40, ..d.outs[0] };
+        p.slots.push(elbo::plan::Slot { dtype: DType::F32, len: d.outs[0].len });
+        p.dispatches.insert(i, d);
+        p.dispatches.push(late);
+    });
+    rejected("a gradient written twice", &|p| {
+        let sgd = &p.dispatches[at(p, "sgd")];
+        let grads = sgd.ins[0].buffer;
+        let i = p.dispatches.iter().position(|d| d.outs[0].buffer == grads).unwrap();
+        let again = p.dispatches[i].clone();
+        p.dispatches.insert(i + 1, again);
+    });
+    rejected("counts read before they are made", &|p| {
+        let (i, j) = (at(p, "finite"), at(p, "gate"));
+        let gate = p.dispatches.remove(j);
+        p.dispatches.insert(i, gate);
+    });
+    rejected("one buffer for two outputs", &|p| {
+        let i = at(p, "sgd");
+        p.dispatches[i].outs[1] = p.dispatches[i].outs[0];
+    });
+    rejected("a loop that a device would cut", &|p| {
+        let i = at(p, "reduce");
+        // The run of reduce is its fifth parameter, the terms its second.
+        p.dispatches[i].call.params[1] = 40_000;
+        p.dispatches[i].call.params[4] = 40_000;
+    });
+}
