@@ -130,8 +130,8 @@ fn bytes(text: &str) -> std::result::Result<u64, String> {
 fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
     let n = |v: usize| progress::thousands(v as u64);
     let (info, features) = (exec.info(), data.shape.iter().product::<usize>());
-    let driver = if info.driver.is_empty() { String::new() } else { format!(", {}", info.driver) };
-    note(format_args!("device  {} ({}{driver})", info.device, info.adapter));
+    let driver = if info.driver.is_empty() { String::new() } else { format!("; driver {}", info.driver) };
+    note(format_args!("device  {}: {}{driver}", info.device, info.adapter));
     let binarised = match c.data.binarise {
         Binarise::Dynamic => "binarised anew at each use",
         Binarise::Static => "binarised once",

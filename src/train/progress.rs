@@ -35,6 +35,11 @@ impl Progress {
         let n = self.epochs.to_string().len();
         let (text, speed) = (terms(means), thousands(examples_per_s as u64));
         let line = format!("epoch {:>n$}/{}  {text}  {speed} examples/s", epoch + 1, self.epochs);
+        self.line(&line);
+    }
+
+    /// A line that stays.
+    pub fn line(&self, line: &str) {
         if self.plain { note(format_args!("{line}")) } else { self.bar.println(line) }
     }
 

@@ -68,7 +68,10 @@ impl RunOptions {
     pub fn check(&self, c: &Config) -> Result<()> {
         let dir = self.out.display();
         match self.start {
-            Start::New if self.out.exists() => Err(Error::usage(format!(
+            _ if self.out.exists() && !self.out.is_dir() => {
+                Err(Error::usage(format!("{dir} is a file, and a run is a folder: --out DIR goes elsewhere")))
+            }
+            Start::New if self.out.exists() && !self.is_empty() => Err(Error::usage(format!(
                 "the run folder {dir} exists; --resume goes on with it, --force replaces it, --out DIR goes elsewhere"
             ))),
             // A run that was killed before it had written its settings.
@@ -90,6 +93,10 @@ impl RunOptions {
             }
             _ => Ok(()),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        fs::read_dir(&self.out).is_ok_and(|mut entries| entries.next().is_none())
     }
 
     /// Whether the folder is there and holds nothing but what the first write of a run leaves when it is killed.
@@ -151,6 +158,7 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
         if boundary && session.has_validation() {
             let e = session.evaluate("validation")?;
             t.record.line("validation", step, &e.means, &[])?;
+            t.bar.line(&format!("validation {}", e.sentence()));
         }
         // Among steps that are being skipped nothing new is learned: what was saved before must not be pushed out.
         if save && (t.skipped_in_a_row == 0 || step == total || signal.is_some()) {
@@ -193,7 +201,18 @@ impl Trainer {
     fn new(session: &mut Session, o: &RunOptions) -> Result<Self> {
         let config = session.config.clone();
         let per_epoch = session.steps_per_epoch();
-        let total = if config.train.steps > 0 { config.train.steps } else { config.train.epochs * per_epoch };
+        let total = match config.train.steps {
+            0 => config.train.epochs.saturating_mul(per_epoch),
+            steps => steps,
+        };
+        if total > u64::from(u32::MAX) {
+            let text = "the step is one 32-bit word of every random number";
+            return Err(Error::usage(format!(
+                "{} epochs are {total} steps, more than {}: {text}",
+                config.train.epochs,
+                u32::MAX
+            )));
+        }
         let names = session.train.plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default();
         let skipped_column = names.iter().position(|n| n == SKIPPED).unwrap_or(names.len());
         let terms = &names[..skipped_column];
