@@ -228,6 +228,7 @@ if [ -e /dev/full ]; then
     onto_full() { "$@" > /dev/full; }
     refused 'a full disk under the result' 1 'cannot write the output' 'No space' -- onto_full "$elbo" eval run --device cpu
     refused 'a full disk under a list' 1 'cannot write the output' -- onto_full "$elbo" recipes
+    refused 'a full disk under a check' 1 'cannot write the output' -- onto_full "$elbo" check --device cpu --kernel fill
     "$elbo" eval nowhere 2> /dev/full
     found=$? fault=
     : > err

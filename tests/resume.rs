@@ -435,6 +435,59 @@ fn a_bad_checkpoint_falls_back_loudly_to_the_one_before() {
     assert!(fs::read(file(&at.join("bad"), 8)).unwrap() == good[..100]);
 }
 
+/// The same checkpoint, its checksum right, with the first shape of `name` turned around: [a, b] → [b, a].
+fn turned(bytes: &[u8], name: &str) -> Vec<u8> {
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let text = String::from_utf8(bytes[8..8 + header].to_vec()).unwrap();
+    let key = format!("\"{name}\":{{");
+    let from = text.find(&key).unwrap() + text[text.find(&key).unwrap()..].find("\"shape\":[").unwrap() + 9;
+    let to = from + text[from..].find(']').unwrap();
+    let (a, b) = text[from..to].split_once(',').unwrap();
+    let checksum = text.find("checksum").unwrap() + 13;
+    let mut text = format!("{}{b},{a}{}", &text[..from], &text[to..]);
+    assert!(text[checksum..checksum + 8].bytes().all(|c| c.is_ascii_hexdigit()), "{}", &text[checksum..]);
+    text.replace_range(checksum..checksum + 8, "00000000");
+    let mut all = [&bytes[..8], text.as_bytes(), &bytes[8 + header..]].concat();
+    let sum = format!("{:08x}", crc32fast::hash(&all));
+    all[8 + checksum..16 + checksum].copy_from_slice(sum.as_bytes());
+    all
+}
+
+#[test]
+fn a_checkpoint_of_other_shapes_changes_nothing() {
+    let dir = folder();
+    let at = dir.path();
+    let run = at.join("run");
+    succeeds(&mut train(at, "cpu", "--steps 4 --out run"));
+    let good = fs::read(file(&run, 4)).unwrap();
+    let saved = checkpoint::read(&file(&run, 4)).unwrap();
+    let oblong = |n: &&str| matches!(saved.tensor(n).unwrap().0[..], [a, b] if a != b);
+    let names: Vec<&str> = saved.names().filter(oblong).collect();
+    assert!(names.iter().any(|n| n.starts_with("adam.v.")) && names.iter().any(|n| n.starts_with("encoder.")));
+    let mut c = elbo::config::resolve(&elbo::config::load(run.join("config.toml").to_str().unwrap()).unwrap()).unwrap();
+    c.data.name = at.join("data").to_str().unwrap().into();
+    let data = elbo::data::load(&c.data.name, &elbo::data::Options { validation: 0, limit: 0 }).unwrap();
+    let exec = elbo::exec::open(&elbo::exec::Choice::Cpu).unwrap();
+    let mut session = elbo::train::Session::new(exec, &c, data, None).unwrap();
+    let paths: Vec<String> = session.state().map(|s| s.path.clone()).collect();
+    let state = |s: &mut elbo::train::Session| paths.iter().map(|p| s.exec.read(p).unwrap()).collect::<Vec<_>>();
+    let before = state(&mut session);
+    for name in names {
+        fs::write(file(&run, 4), turned(&good, name)).unwrap();
+        let words = ["step-4.safetensors cannot be used", name, "another model"];
+        refused(&mut train(at, "cpu", "--steps 6 --out run --resume"), 1, &words);
+        if !name.starts_with("adam.") {
+            let saved = checkpoint::read(&file(&run, 4)).unwrap();
+            let text = checkpoint::restore(&mut session, &saved, false).unwrap_err().to_string();
+            assert!(text.contains(name), "{text}");
+            assert!(state(&mut session) == before, "{name}: something was written");
+        }
+    }
+    fs::write(file(&run, 4), &good).unwrap();
+    checkpoint::restore(&mut session, &checkpoint::read(&file(&run, 4)).unwrap(), false).unwrap();
+    assert!(state(&mut session) != before);
+}
+
 #[test]
 fn two_folders_hold_the_same_bytes_and_the_last_two_checkpoints() {
     let dir = folder();

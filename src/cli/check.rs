@@ -1,6 +1,6 @@
 //! `elbo check`: a report to paste into a bug report.
 
-use super::common::Common;
+use super::common::{Common, show};
 use crate::check::{Outcome, Proof, check, self_test};
 use crate::exec::gpu::Context;
 use crate::exec::{Cpu, Executor, FAST, adapter};
@@ -30,6 +30,11 @@ struct Row {
     wrong: Vec<Outcome>,
 }
 
+/// A line on stdout; where it cannot be written, the function ends with that.
+macro_rules! say {
+    ($($text:tt)*) => { show(&format!("{}\n", format_args!($($text)*)))? };
+}
+
 pub fn run(a: Args) -> Result<()> {
     let start = Instant::now();
     let kernels = chosen(a.kernel.as_deref())?;
@@ -37,20 +42,17 @@ pub fn run(a: Args) -> Result<()> {
     let info = executor.info().clone();
     let version = env!("CARGO_PKG_VERSION");
     if a.json {
-        println!(
+        say!(
             "{}",
             json!({ "record": "device", "elbo": version, "device": info.device, "adapter": info.adapter,
                 "driver": info.driver })
         );
     } else {
-        println!("elbo     {version} check, {}\ndevice   {}: {}", std::env::consts::OS, info.device, info.adapter);
+        say!("elbo     {version} check, {}\ndevice   {}: {}", std::env::consts::OS, info.device, info.adapter);
         if !info.driver.is_empty() {
-            println!("driver   {}", info.driver);
+            say!("driver   {}", info.driver);
         }
-        println!(
-            "\n{:<16}{:>6}{:>8}  verdict (worst: the largest error over its tolerance)",
-            "kernel", "cases", "worst"
-        );
+        say!("\n{:<16}{:>6}{:>8}  verdict (worst: the largest error over its tolerance)", "kernel", "cases", "worst");
     }
     // Where a kernel has a second body on the cpu, its twin is proven too.
     let mut twins = Cpu::twins();
@@ -59,9 +61,9 @@ pub fn run(a: Args) -> Result<()> {
         let second = info.device == "cpu" && FAST.iter().any(|(name, _)| *name == kernel.name());
         let row = prove(kernel, executor.as_mut(), second.then_some(&mut twins));
         if a.json {
-            row.json()
+            row.json()?;
         } else {
-            row.print()
+            row.print()?;
         }
         if !row.wrong.is_empty() {
             wrong.push(kernel.name());
@@ -71,18 +73,18 @@ pub fn run(a: Args) -> Result<()> {
         && let Some(found) = adapter(&a.common.choice()?)?
     {
         if !a.json {
-            println!("\nthe adapter's own arithmetic (for information; no kernel depends on it)");
+            say!("\nthe adapter's own arithmetic (for information; no kernel depends on it)");
         }
         for f in self_test(&Context::open(&found, false)?)? {
             if a.json {
-                println!("{}", json!({ "record": "adapter", "name": f.name, "value": f.value }));
+                say!("{}", json!({ "record": "adapter", "name": f.name, "value": f.value }));
             } else {
-                println!("{:<13}{}", f.name, f.text);
+                say!("{:<13}{}", f.name, f.text);
             }
         }
     }
     if !a.json {
-        println!("\n{} kernels, {} wrong, {:.1} s", kernels.len(), wrong.len(), start.elapsed().as_secs_f64());
+        say!("\n{} kernels, {} wrong, {:.1} s", kernels.len(), wrong.len(), start.elapsed().as_secs_f64());
     }
     match wrong.as_slice() {
         [] => Ok(()),
@@ -130,25 +132,27 @@ fn prove(kernel: &'static dyn Kernel, executor: &mut dyn Executor, twins: Option
 const SHOWN: usize = 3;
 
 impl Row {
-    fn json(&self) {
+    fn json(&self) -> Result<()> {
         let finite = self.worst.is_finite().then_some(self.worst);
         let faults: Vec<_> = self
             .wrong
             .iter()
             .map(|o| json!({ "case": o.case, "fault": o.fault.as_ref().map(ToString::to_string) }))
             .collect();
-        println!(
+        say!(
             "{}",
             json!({ "record": "kernel", "kernel": self.kernel.name(), "cases": self.cases, "worst": finite,
                 "ok": faults.is_empty(), "wrong": faults })
         );
+        Ok(())
     }
 
-    fn print(&self) {
+    fn print(&self) -> Result<()> {
         let verdict = if self.wrong.is_empty() { "ok".into() } else { format!("WRONG in {} cases", self.wrong.len()) };
-        println!("{:<16}{:>6}{:>8.3}  {verdict}", self.kernel.name(), self.cases, self.worst);
+        say!("{:<16}{:>6}{:>8.3}  {verdict}", self.kernel.name(), self.cases, self.worst);
         for o in self.wrong.iter().take(SHOWN) {
-            println!("    {o}");
+            say!("    {o}");
         }
+        Ok(())
     }
 }
