@@ -3,7 +3,7 @@
 
 use super::memory::{self, Temp};
 use super::rewrite::{Ir, rewrite};
-use super::{Buffer, Dispatch, LOG_ROWS, Log, Plan, StoreRef, View, fuse, validate};
+use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
 use crate::graph::{ALIGN, Binarise, Effect, Graph, Op, ParamLayout, SKIPPED};
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
@@ -478,17 +478,18 @@ impl<'a> Lowering<'a> {
             kept.1 |= same && later.1;
             same
         });
-        const PARTS: usize = 64;
-        let counts = self.scratch("guard/counts", DType::U32, checked.len() * PARTS);
-        for (i, &(x, squares)) in checked.iter().enumerate() {
-            let parts = x.len.div_ceil(1024).min(PARTS);
-            let run = x.len.div_ceil(parts);
-            let parts = x.len.div_ceil(run);
-            let out = range(counts, i * PARTS, parts, DType::U32);
-            let p = k::finite::FiniteParams { n: x.len as u32, run: run as u32, squares: squares.into() };
+        // Some 2,048 parts of a large tensor, but no run of fewer than 1,024 elements or of more than the loop bound.
+        let run = |len: usize| len.div_ceil(2048).clamp(1024, MAX_LOOP as usize);
+        let parts = |len: usize| len.div_ceil(run(len));
+        let n: usize = checked.iter().map(|(x, _)| parts(x.len).next_multiple_of(ALIGN)).sum();
+        let counts = self.scratch("guard/counts", DType::U32, n);
+        let mut at = 0;
+        for (x, squares) in checked {
+            let out = range(counts, at, parts(x.len), DType::U32);
+            let p = k::finite::FiniteParams { n: x.len as u32, run: run(x.len) as u32, squares: squares.into() };
             self.emit("finite", vec![WG], p.words(), vec![x], vec![out], "guard");
+            at += parts(x.len).next_multiple_of(ALIGN);
         }
-        let n = checked.len() * PARTS;
         let flag = self.temp(DType::U32, 1);
         let skipped = self.persistent("guard/skipped", DType::U32, 1);
         let p = k::gate::GateParams { n: n as u32 };
