@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the rig on several GPU implementations, one leg each, and ends with a line a leg: scripts/legs.sh [--install].
+# Runs the rig on several GPU implementations, one leg each, has the shaders checked by Chromium (scripts/lint-wgsl.py),
+# and ends with a line a leg: scripts/legs.sh [--install].
 # --install fetches SwiftShader where it is missing (Debian's package chromium ships it). A leg that could not run is
 # listed as "not run", never as passed. Fails if any leg that ran failed.
 set -uo pipefail
@@ -69,6 +70,30 @@ if [ -e "$swiftshader" ]; then
 else
     missing SwiftShader "no $swiftshader; --install fetches it"
 fi
+
+# The same shaders through the compiler of a browser: not run on any data, but held to all of WGSL's rules.
+tint() {
+    local name='Chromium (Tint)' start=$SECONDS log code last
+    if ! command -v python3 >/dev/null; then
+        missing "$name" "no python3"
+        return
+    fi
+    log=$(mktemp)
+    echo "=== $name"
+    scripts/lint-wgsl.py 2>&1 | tee "$log"
+    code=${PIPESTATUS[0]}
+    last=$(tail -n 1 "$log")
+    rm -f "$log"
+    case $code in
+    0) lines+=("$name: passed, $((SECONDS - start)) s: $last") ;;
+    3) missing "$name" "${last#not run: }" ;;
+    *)
+        lines+=("$name: FAILED, $((SECONDS - start)) s: $last")
+        status=1
+        ;;
+    esac
+}
+tint
 
 echo
 printf '%s\n' "${lines[@]}"
