@@ -311,7 +311,7 @@ def report(results, lines, rig, seconds):
             else "Barriers are removed one by one.",
             *(f"No kernel imports {path(f)}: it is read by the host." for f in unread), ""]
     out += ["| file | killed | survived | invalid |", "| --- | ---: | ---: | ---: |"]
-    out += [f"| {path(f)} | {by[f, 'killed']} | {by[f, 'survived']} | {by[f, 'invalid']} |" for f in FILES]
+    out += [f"| {path(f)} | {by[f, 'killed']} | {by[f, 'survived']} | {by[f, 'invalid']} |" for f in FILES if any(m.file == f for m, _ in results)]
     out += [f"| gradient table | {sum(k for _, k in lines)} | {sum(not k for _, k in lines)} | 0 |", ""]
     out += ["## Survivors", ""]
     unexplained = 0
