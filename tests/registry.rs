@@ -160,6 +160,8 @@ fn run<R: Real>(
 fn each_twin_in_pieces_at_f32_agrees_with_itself_whole_at_f64() {
     each_case(|k, case, what| {
         let (call, step) = (&case.call, &case.step);
+        // Only from what is no number may come what is none.
+        let special = case.ins.iter().any(|b| matches!(b, HostBuf::F32(x) if x.iter().any(|v| !v.is_finite())));
         let oracle = run::<f64>(k, case, usize::MAX, |i, o, r| k.run_f64(call, step, i, o, r));
         let bound = run::<Bound>(k, case, usize::MAX, |i, o, r| k.run_bound(call, step, i, o, r));
         let got = run::<f32>(k, case, CHUNK, |i, o, r| k.run_f32(call, step, i, o, r));
@@ -172,7 +174,12 @@ fn each_twin_in_pieces_at_f32_agrees_with_itself_whole_at_f64() {
                 }
                 (Buf::F(got), Buf::F(oracle), Buf::F(bound)) => {
                     for (i, ((&g, &o), b)) in got.iter().zip(oracle).zip(bound).enumerate() {
-                        assert!(o.is_finite(), "{what}: output {out} of the oracle is {o} at {i}");
+                        if !o.is_finite() {
+                            assert!(special, "{what}: output {out} of the oracle is {o} at {i}");
+                            let same = f64::from(g) == o || g.is_nan() && o.is_nan();
+                            assert!(same, "{what}: output {out} is {g}, not {o}, at {i}");
+                            continue;
+                        }
                         assert!(b.error.is_finite() && b.value == o, "{what}: output {out}: {b:?} for {o} at {i}");
                         let allowed = if case.exact { 0.0 } else { b.error };
                         let off = (f64::from(g) - o).abs();

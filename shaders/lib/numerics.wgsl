@@ -1,11 +1,6 @@
 // Functions whose builtins lose accuracy or give NaN on some device (tanh of large arguments, log near 1).
 
-// Whether x is infinite or NaN, by its bits: drivers fold x != x, x - x and max(NaN, 0).
-fn nonfinite(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) >= 0x7f800000u;
-}
-
-// Whether x is NaN, by its bits.
+// Whether x is NaN, by its bits: drivers fold x != x, x - x and max(NaN, 0).
 fn is_nan(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 }

@@ -39,7 +39,10 @@ fn vjp<'g>(y: Tensor<'g>, cotangent: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tens
             Gradient::Rule => {}
         }
         let x: Vec<Tensor<'g>> = args.iter().map(|&a| graph.tensor(a)).collect();
-        for (arg, dx) in args.iter().zip(pullback(&op, &x, graph.tensor(id), dy)) {
+        let cotangents = pullback(&op, &x, graph.tensor(id), dy);
+        #[cfg(feature = "mutants")]
+        let cotangents = falsified(&op, cotangents);
+        for (arg, dx) in args.iter().zip(cotangents) {
             let arg = canon(*arg);
             if let (Some(dx), true) = (dx, reaches[arg]) {
                 d[arg] = Some(d[arg].map_or(dx, |sum| sum + dx));
@@ -132,6 +135,22 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
             unreachable!("{} is refused before", op.name())
         }
     }
+}
+
+/// The mutation pass: `$ELBO_MUTATE_GRADIENT` = `NAME:k` makes cotangent k of that op's line 1% too large; `list` prints
+/// every NAME:k that is passed.
+#[cfg(feature = "mutants")]
+fn falsified<'g>(op: &Op, mut cotangents: Vec<Option<Tensor<'g>>>) -> Vec<Option<Tensor<'g>>> {
+    let wanted = std::env::var("ELBO_MUTATE_GRADIENT").unwrap_or_default();
+    for (k, dx) in cotangents.iter_mut().enumerate() {
+        let line = format!("{}:{k}", op.name());
+        match dx {
+            Some(_) if wanted == "list" => println!("\ngradient line {line}"),
+            Some(t) if wanted == line => *t = *t * 1.01,
+            _ => {}
+        }
+    }
+    cotangents
 }
 
 /// The adjoint of broadcasting: sums `dy` over the axes along which a tensor of shape `to` was repeated.

@@ -63,7 +63,8 @@ impl Twin for Adam {
 
     fn cases() -> Vec<Case> {
         let case = |what: &str, n: usize, flag: u32, fresh: bool, wg: u32| {
-            let p = AdamParams { n: n as u32, beta1: 0.9, beta2: 0.999, eps: 1e-8, lr: 2, c1: 7, c2: 53 };
+            // Places at which i / 4 and i % 4 differ from what any other divisor gives.
+            let p = AdamParams { n: n as u32, beta1: 0.9, beta2: 0.999, eps: 1e-8, lr: 30, c1: 33, c2: 53 };
             let straddling = |salt| values(Values::Straddling { extreme: 1000.0 }, n, salt);
             let (m, v) =
                 if fresh { (vec![0.0; n], vec![0.0; n]) } else { (straddling(3), values(Values::Positive, n, 4)) };

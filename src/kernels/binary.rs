@@ -205,6 +205,13 @@ impl Twin for Binary {
                 cases.push(case(op, "integers, row + column", Values::Integers, 391, (1, 17), (17, 23), 64).exact());
             }
         }
+        // Every pair of what is no number with what is one.
+        for op in [Op::Max, Op::Min] {
+            let (x, k) = ([f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -2.5, 0.0, 3.0], 6);
+            let mut special = case(op, "special", Values::Integers, k * k, (k, k), (1, k), 64).exact();
+            special.ins = vec![x.to_vec().into(), x.to_vec().into()];
+            cases.push(special);
+        }
         // Past the fold of the grid, at the smallest workgroup.
         let n = 65_535 + 6;
         cases.push(case(Op::Sub, "folded grid", Values::Integers, n, full(n), (3, n / 3), 1).exact());

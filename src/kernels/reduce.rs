@@ -144,6 +144,12 @@ impl Twin for Reduce {
                 cases.push(case(op, Values::Integers, shape, 2, 1.0, 1));
             }
         }
+        // Pairs of what is no number with what is one.
+        let x = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -2.5, 0.0, 3.0];
+        let mut special = case(Op::Max, Values::Integers, [36, 2, 1], 2, 1.0, 64);
+        special.name = "max special".into();
+        special.ins = vec![(0..36).flat_map(|i| [x[i / 6], x[i % 6]]).collect::<Vec<_>>().into()];
+        cases.push(special);
         cases.push(case(Op::Sum, straddling, [1, 70_001, 1], 4096, 1.0, 64));
         cases
     }

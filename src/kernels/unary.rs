@@ -148,6 +148,12 @@ impl Twin for Unary {
                 ));
             }
         }
+        // Past where the compositions change their formula: in the tails, a 32nd apart.
+        for op in [Op::Sigmoid, Op::Tanh, Op::Softplus] {
+            let x: Vec<f32> = (0..997).map(|i| (i as f32 - 498.0) / 32.0).collect();
+            let (name, p) = (format!("{op:?} tails").to_lowercase(), UnaryParams { n: 997, alpha: 0.0, beta: 0.0 });
+            cases.push(Case::new(name, &[op as u32, 64], p, vec![x.into()], &[997]));
+        }
         // Past the fold of the grid, at the smallest workgroup.
         let n = 65_535 + 3;
         let p = UnaryParams { n: n as u32, alpha: 2.0, beta: 1.0 };

@@ -3,12 +3,12 @@
 
 use crate::values::{DType, Error, Result};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
+use std::borrow::Cow;
 
 /// The importable files, by the name after `#import`.
 pub const LIBRARY: &[(&str, &str)] = &[
     ("index", include_str!("../../shaders/lib/index.wgsl")),
     ("numerics", include_str!("../../shaders/lib/numerics.wgsl")),
-    ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("rng", include_str!("../../shaders/lib/rng.wgsl")),
     ("step", include_str!("../../shaders/lib/step.wgsl")),
 ];
@@ -32,7 +32,7 @@ impl Source {
     }
 
     fn include(&mut self, file: &str, text: &str, seen: &mut Vec<&'static str>) -> Result<()> {
-        for (i, line) in text.lines().enumerate() {
+        for (i, line) in current(file, text)?.lines().enumerate() {
             if let Some(wanted) = line.strip_prefix("#import ") {
                 let Some(&(name, body)) = LIBRARY.iter().find(|(n, _)| *n == wanted.trim()) else {
                     return Err(Error::failure(format!("shaders/{file}:{}: no lib/{wanted}.wgsl", i + 1)));
@@ -74,6 +74,19 @@ impl Source {
         let (m, _) = self.parse()?;
         interface(&m).ok_or_else(|| Error::failure(format!("{}: not the form of a kernel", self.place(1))))
     }
+}
+
+/// The text of shaders/`file`: what was embedded when this was built. In the mutation pass (feature `mutants`) it is read
+/// from the folder `$ELBO_SHADERS`, where that is set.
+fn current<'t>(file: &str, embedded: &'t str) -> Result<Cow<'t, str>> {
+    #[cfg(feature = "mutants")]
+    if let Some(folder) = std::env::var_os("ELBO_SHADERS") {
+        let path = std::path::Path::new(&folder).join(file);
+        let text = std::fs::read_to_string(&path);
+        return text.map(Cow::Owned).map_err(|e| Error::failure(format!("{}: {e}", path.display())));
+    }
+    let _ = file;
+    Ok(Cow::Borrowed(embedded))
 }
 
 /// How a kernel uses one storage buffer.
