@@ -4,12 +4,14 @@ mod cpu;
 mod device;
 pub mod gpu;
 mod host;
+mod once;
 mod reference;
 
 pub use cpu::fast::gram;
 pub use cpu::{Cpu, FAST};
 pub use device::{Choice, adapter, open};
 pub use host::Host;
+pub use once::run;
 pub use reference::Reference;
 
 use crate::kernels::StepRow;

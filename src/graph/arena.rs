@@ -204,6 +204,11 @@ impl Graph {
         self.push(Op::State(state.0), &[], d.shape, d.dtype, None)
     }
 
+    /// An input that the host writes before a run, by name; see [`exec::run`](crate::exec::run).
+    pub fn input(&self, name: &str, dims: &[usize]) -> Tensor<'_> {
+        self.read(self.declare(&format!("in/{name}"), Shape::new(dims), DType::F32))
+    }
+
     /// The same number everywhere.
     pub fn constant(&self, value: f64, shape: Shape) -> Tensor<'_> {
         self.push(Op::Const(value), &[], shape, DType::F32, None)
