@@ -1,6 +1,6 @@
 //! The checkpoints of a run: written whole or not at all, the last two kept, the newest good one found.
 
-use super::{Progress, Saved, collect, format};
+use super::{Progress, Saved, collect, format, without_paths};
 use crate::train::Session;
 use crate::values::{Error, Result, note};
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ pub fn save(session: &mut Session, step: u64, progress: &Progress, run: &Path) -
     let name = format!("step-{step}.safetensors");
     let tensors = collect(session)?;
     let table: toml::Table =
-        session.config.to_toml().parse().map_err(|e| Error::failure(format!("the settings: {e}")))?;
+        without_paths(&session.config).to_toml().parse().map_err(|e| Error::failure(format!("the settings: {e}")))?;
     let config = serde_json::to_value(table).map_err(|e| Error::failure(format!("the settings: {e}")))?;
     let is_weight = |name: &str| session.layout.find(name).is_some();
     let bytes = format::bytes(&tensors, is_weight, session.config.checkpoint.dtype, config, progress, step)?;
@@ -72,10 +72,15 @@ fn steps(dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(all)
 }
 
-/// [`write_whole`], by path.
+/// [`write_whole`], by path. A link is followed; what is no regular file (`/dev/null`, a pipe) is written into.
 pub fn write_whole_at(path: &Path, bytes: &[u8]) -> Result<()> {
-    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match path.file_name().and_then(|n| n.to_str()) {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    if fs::metadata(&target).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let mut file = File::options().write(true).open(&target).map_err(|e| Error::io("cannot write", path, &e))?;
+        return file.write_all(bytes).map_err(|e| Error::io("cannot write", path, &e));
+    }
+    let dir = target.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match target.file_name().and_then(|n| n.to_str()) {
         Some(name) => write_whole(dir, name, bytes),
         None => Err(Error::usage(format!("{} names no file to write", path.display()))),
     }
@@ -111,6 +116,20 @@ mod tests {
         let text = write_whole(dir.path(), "a", b"new").unwrap_err().to_string();
         assert!(text.starts_with("cannot write "), "{text}");
         assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"old");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_is_followed_and_a_device_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, target) = (dir.path().join("link"), dir.path().join("target"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write_whole_at(&link, b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        write_whole_at(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
     }
 
     #[test]

@@ -97,12 +97,21 @@ pub fn restore(session: &mut Session, saved: &Saved, all: bool) -> Result<()> {
     Ok(())
 }
 
+/// The settings as they stand in a checkpoint: where a folder of data lies is no part of a run's identity.
+fn without_paths(c: &Config) -> Config {
+    let mut c = c.clone();
+    if !crate::data::names().any(|name| name == c.data.name) {
+        c.data.name = "folder".into();
+    }
+    c
+}
+
 /// Refuses a checkpoint whose own settings are others: of the model, or (`all`) any that [`FREE`] does not name.
 fn same_settings(c: &Config, saved: &Saved, all: bool) -> Result<()> {
     let table = toml::Table::try_from(&saved.config).map_err(|e| saved.bad(&format!("its settings: {e}")))?;
     let there = config::resolve(&table).map_err(|e| saved.bad(&format!("its settings: {e}")))?;
     let matters = |key: &str| if all { !FREE.contains(&key) } else { key.starts_with("model.") };
-    match config::differences(c, &there).into_iter().find(|(key, _)| matters(key)) {
+    match config::differences(&without_paths(c), &there).into_iter().find(|(key, _)| matters(key)) {
         Some((_, text)) => Err(saved.bad(&format!("it is of another run: {text}"))),
         None => Ok(()),
     }

@@ -38,6 +38,9 @@ struct Train {
 
 pub fn run(a: Args) -> Result<()> {
     let What::Train(t) = a.what;
+    if t.timed_steps.get() > 1_000_000 {
+        return Err(Error::usage(format!("--timed-steps must be at most 1000000, not {}", t.timed_steps)));
+    }
     let config = t.changes.resolve(&t.recipe)?;
     let result = bench_train(t.common.open()?, &config, load_data(&config)?, t.timed_steps.get())?;
     if t.json {

@@ -61,8 +61,8 @@ impl Common {
     pub fn choice(&self) -> Result<Choice> {
         let choice: Choice = self.device.parse()?;
         if let Some(n) = self.threads {
-            if n == 0 {
-                return Err(Error::usage("--threads must be at least 1"));
+            if !(1..=1024).contains(&n) {
+                return Err(Error::usage(format!("--threads must be from 1 to 1024, not {n}")));
             }
             // The pool can be built once; a second command in one process would keep the first.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
@@ -78,11 +78,21 @@ impl Changes {
         if let Some(name) = &self.data {
             c.data.name = name.clone();
         }
+        c.data.name = data_name(&c.data.name);
         if let Some(seed) = self.seed {
             c.train.seed = seed;
         }
         c.validate()?;
         Ok(c)
+    }
+}
+
+/// A data set's name as it is; a folder by its whole path, so that a run finds it from any working directory.
+pub fn data_name(name: &str) -> String {
+    let known = data::names().any(|known| known == name);
+    match std::path::absolute(name) {
+        Ok(path) if !known && path.is_dir() => path.display().to_string(),
+        _ => name.into(),
     }
 }
 

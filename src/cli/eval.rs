@@ -5,7 +5,7 @@ use super::trained::Run;
 use crate::config::Model;
 use crate::eval::Pca;
 use crate::models;
-use crate::values::Result;
+use crate::values::{Result, note};
 use serde_json::{Map, Value, json};
 
 /// Arguments of `elbo eval`.
@@ -26,7 +26,13 @@ pub fn run(a: Args) -> Result<()> {
     let e = t.session.evaluate(&a.split)?;
     let latent = models::latent(&t.session.config.model);
     // The linear model of the same width, beside a model that is measured by the same number.
-    let pca = matches!(t.session.config.model, Model::Ae(_)).then(|| {
+    let linear = matches!(t.session.config.model, Model::Ae(_));
+    let small = t.data.train.inner <= Pca::MAX_FEATURES;
+    if linear && !small {
+        let (n, most) = (t.data.train.inner, Pca::MAX_FEATURES);
+        note(format_args!("PCA is left out: its work grows as the cube of the {n} features, of which it takes {most}"));
+    }
+    let pca = (linear && small).then(|| {
         let held_out = if a.split == "test" { &t.data.test } else { &t.data.validation };
         Pca::fit(&t.data.train, latent).squared_error(held_out)
     });

@@ -4,7 +4,7 @@ use super::trained::{Run, wrote};
 use crate::checkpoint::write_whole_at;
 use crate::report;
 use crate::values::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `elbo sample`.
 #[derive(clap::Args)]
@@ -12,7 +12,7 @@ pub struct Sample {
     #[command(flatten)]
     run: Run,
     /// How many pictures
-    #[arg(short, long, default_value_t = 100, value_name = "N")]
+    #[arg(short, long, default_value = "100", value_name = "N", value_parser = count)]
     n: usize,
     /// The picture [default: RUN/samples/sample.png]
     #[arg(long, value_name = "FILE")]
@@ -20,7 +20,8 @@ pub struct Sample {
 }
 
 pub fn sample(a: Sample) -> Result<()> {
-    at_least_one(a.n)?;
+    let path = a.run.place(&a.out, "sample.png");
+    png(&path)?;
     let mut t = a.run.open()?;
     let size = t.size()?;
     let Some(pictures) = t.session.sample(a.n)? else {
@@ -28,7 +29,6 @@ pub fn sample(a: Sample) -> Result<()> {
             "this model has no prior to sample from; `elbo reconstruct` and `elbo interpolate` do",
         ));
     };
-    let path = a.run.place(&a.out, "sample.png");
     report::grid(&pictures, size, 10, &path)?;
     wrote(&path)
 }
@@ -39,7 +39,7 @@ pub struct Reconstruct {
     #[command(flatten)]
     run: Run,
     /// How many examples of the test set
-    #[arg(short, long, default_value_t = 50, value_name = "N")]
+    #[arg(short, long, default_value = "50", value_name = "N", value_parser = count)]
     n: usize,
     /// The picture: rows of examples, each above its reconstructions; or the numbers, .npy: \[2, N, features\], first
     /// the examples [default: RUN/samples/reconstruct.png]
@@ -48,11 +48,14 @@ pub struct Reconstruct {
 }
 
 pub fn reconstruct(a: Reconstruct) -> Result<()> {
-    at_least_one(a.n)?;
-    let mut t = a.run.open()?;
     let path = a.run.place(&a.out, "reconstruct.png");
+    let numbers = path.extension().is_some_and(|e| e == "npy");
+    if !numbers {
+        png(&path)?;
+    }
+    let mut t = a.run.open()?;
     let d = t.session.reconstruct("test", 0, a.n)?;
-    if path.extension().is_some_and(|e| e == "npy") {
+    if numbers {
         let features = t.data.test.inner;
         let both = [d.inputs, d.pictures].concat();
         let bytes = report::npy(&both, &[2, both.len() / features / 2, features], &path)?;
@@ -69,10 +72,10 @@ pub struct Interpolate {
     #[command(flatten)]
     run: Run,
     /// Pairs of neighbours in the test set, one a row
-    #[arg(short, long, default_value_t = 10, value_name = "N")]
+    #[arg(short, long, default_value = "10", value_name = "N", value_parser = count)]
     n: usize,
     /// Pictures a row, both ends included
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    #[arg(long, default_value = "10", value_name = "N", value_parser = count)]
     columns: usize,
     /// The picture [default: RUN/samples/interpolate.png]
     #[arg(long, value_name = "FILE")]
@@ -80,10 +83,14 @@ pub struct Interpolate {
 }
 
 pub fn interpolate(a: Interpolate) -> Result<()> {
-    at_least_one(a.n)?;
     if a.columns < 2 {
         return Err(Error::usage("--columns must be at least 2: the two ends"));
     }
+    if a.n.saturating_mul(a.columns) > MOST {
+        return Err(Error::usage(format!("{} rows of {} are more than {MOST} pictures", a.n, a.columns)));
+    }
+    let path = a.run.place(&a.out, "interpolate.png");
+    png(&path)?;
     let mut t = a.run.open()?;
     let size = t.size()?;
     let d = t.session.reconstruct("test", 0, 2 * a.n)?;
@@ -100,11 +107,25 @@ pub fn interpolate(a: Interpolate) -> Result<()> {
         return Err(Error::usage("the test set holds fewer than two examples: there is no pair"));
     }
     let pictures = t.session.decode(&codes)?;
-    let path = a.run.place(&a.out, "interpolate.png");
     report::grid(&pictures, size, a.columns, &path)?;
     wrote(&path)
 }
 
-fn at_least_one(n: usize) -> Result<()> {
-    if n == 0 { Err(Error::usage("-n must be at least 1")) } else { Ok(()) }
+/// The most pictures of one command.
+const MOST: usize = 100_000;
+
+fn count(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=MOST).contains(&n) => Ok(n),
+        _ => Err(format!("write a number from 1 to {MOST}")),
+    }
+}
+
+/// Refuses a picture's name that says another format.
+fn png(path: &Path) -> Result<()> {
+    let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file());
+    if special || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{} does not end in .png, and pictures are PNG", path.display())))
 }

@@ -2,8 +2,10 @@
 
 use super::common::{recipe_list, show};
 use crate::config;
-use crate::values::Result;
+use crate::values::{Error, Result};
 use serde_json::json;
+use std::fs;
+use std::path::Path;
 
 /// Arguments of `elbo recipes`.
 #[derive(clap::Args)]
@@ -19,8 +21,11 @@ pub fn run(a: Args) -> Result<()> {
     if let Some(name) = a.name {
         // Refused with the nearest name where there is none.
         config::load(&name)?;
-        let text = config::RECIPES.iter().find(|(n, _)| *n == name).map_or_else(String::new, |(_, t)| t.to_string());
-        show(&text)
+        match config::RECIPES.iter().find(|(n, _)| *n == name) {
+            Some((_, text)) => show(text),
+            // A file, such as the config.toml of a run.
+            None => show(&fs::read_to_string(&name).map_err(|e| Error::io("cannot read", Path::new(&name), &e))?),
+        }
     } else if a.json {
         let line = |(name, text): &(&str, &str)| {
             let object = json!({ "name": name, "summary": config::summary(text) });

@@ -105,9 +105,8 @@ fn resume_command() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,+@%".contains(c);
     let quoted =
         |a: String| if !a.is_empty() && a.chars().all(plain) { a } else { format!("'{}'", a.replace('\'', r"'\''")) };
-    let words = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
+    let words = std::env::args_os().map(|a| a.to_string_lossy().into_owned());
     let mut words: Vec<String> = words.filter(|a| a != "--force" && a != "--resume").collect();
-    words.insert(0, "elbo".into());
     words.push("--resume".into());
     words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -42,7 +42,7 @@ impl Run {
         }
         let mut c = config::resolve(&config::load(&path.display().to_string())?)?;
         if let Some(name) = &self.data {
-            c.data.name = name.clone();
+            c.data.name = super::common::data_name(name);
         }
         Ok(c)
     }

@@ -15,6 +15,9 @@ pub struct Pca {
 const BLOCK: usize = 1000;
 
 impl Pca {
+    /// The most features that it takes: the eigenvectors of a matrix of as many rows are found, on one core.
+    pub const MAX_FEATURES: usize = 2048;
+
     /// The first `k` components of a split: eigenvectors of Σ (x − m)(x − m)ᵀ.
     pub fn fit(split: &Split, k: usize) -> Self {
         let (n, d) = (split.len(), split.inner);

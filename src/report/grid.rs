@@ -39,10 +39,31 @@ pub fn grid(pictures: &[f32], (height, width): (usize, usize), columns: usize, p
     write_whole_at(path, &bytes)
 }
 
-/// Rows of pictures, each above the row of what a model made of them.
+/// Rows of pictures, each above the row of what a model made of them; a last row that is not full is filled with black.
 pub fn pairs(above: &[f32], below: &[f32], size: (usize, usize), columns: usize, path: &Path) -> Result<()> {
-    let row = columns * size.0 * size.1;
-    let rows = above.chunks(row).zip(below.chunks(row));
-    let all: Vec<f32> = rows.flat_map(|(a, b)| a.iter().chain(b).copied()).collect();
-    grid(&all, size, columns, path)
+    grid(&alternating(above, below, size.0 * size.1, columns), size, columns.min(above.len() / (size.0 * size.1)), path)
+}
+
+fn alternating(above: &[f32], below: &[f32], picture: usize, columns: usize) -> Vec<f32> {
+    let row = columns.min(above.len() / picture) * picture;
+    let mut all = Vec::with_capacity(2 * above.len() + 2 * row);
+    for (a, b) in above.chunks(row).zip(below.chunks(row)) {
+        for half in [a, b] {
+            all.extend(half);
+            all.resize(all.len() + row - half.len(), 0.0);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alternating;
+
+    #[test]
+    fn a_row_that_is_not_full_stays_below_its_own() {
+        let (x, y) = ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0]);
+        assert_eq!(alternating(&x, &y, 1, 2), [1.0, 2.0, 4.0, 5.0, 3.0, 0.0, 6.0, 0.0]);
+        assert_eq!(alternating(&x, &y, 1, 10), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    }
 }

@@ -222,6 +222,13 @@ impl Trainer {
         if o.start == Start::Resume {
             match checkpoint::latest(&o.out)? {
                 Some(saved) => {
+                    if saved.step > total {
+                        let text = "there is nothing left to do; give more --epochs or --steps";
+                        return Err(Error::usage(format!(
+                            "the run is at step {} of {total} already: {text}",
+                            saved.step
+                        )));
+                    }
                     checkpoint::restore(session, &saved, true)?;
                     first = saved.step;
                     line.set_bits(&saved.progress.line);

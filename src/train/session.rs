@@ -37,11 +37,11 @@ pub struct Session {
 /// Refuses a plan with a tensor that one binding cannot hold, before anything is allocated.
 fn fits(plan: &Plan, limit: usize) -> Result<()> {
     let stores = plan.stores.iter().map(|s| (s.path.as_str(), s.len));
-    let tensors = plan.slots.iter().map(|s| ("a tensor of the training step", s.len)).chain(stores);
+    let tensors = plan.slots.iter().map(|s| ("a tensor of its plan", s.len)).chain(stores);
     match tensors.max_by_key(|(_, len)| *len) {
         Some((name, len)) if len > limit => Err(Error::failure(format!(
             "{name} would have {len} elements, more than the {limit} that one binding of this device holds: take a \
-             smaller model or train.batch"
+             smaller model, batch or number"
         ))),
         _ => Ok(()),
     }
@@ -218,7 +218,7 @@ impl Session {
         if !self.evaluations.contains_key(&(name, size)) {
             let p = programs::evaluate(&self.config, &self.held_out(split)?.shape, size, &self.layout)?;
             self.with_feed(name, |feed, exec| feed.prepare(exec, size))?;
-            let id = self.exec.load(&p.plan)?;
+            let id = self.load(&p.plan)?;
             self.evaluations.insert((name, size), (p, id));
         }
         let (p, id) = self.evaluations[&(name, size)].clone();
@@ -262,7 +262,7 @@ impl Session {
         if !self.reconstructions.contains_key(&(name, n)) {
             let p = programs::reconstruct(&self.config, &shape, n, &self.layout)?;
             self.with_feed(name, |feed, exec| feed.prepare(exec, n))?;
-            let id = self.exec.load(&p.plan)?;
+            let id = self.load(&p.plan)?;
             self.reconstructions.insert((name, n), (p, id));
         }
         let (p, id) = self.reconstructions[&(name, n)].clone();
@@ -281,7 +281,7 @@ impl Session {
         self.exec.create(&path, DType::F32, codes.len())?;
         self.exec.write(&path, 0, &codes.to_vec().into())?;
         let p = programs::decode(&self.config, n, features, &self.layout)?;
-        let id = self.exec.load(&p.plan)?;
+        let id = self.load(&p.plan)?;
         self.once(&p, id, 0)?;
         Ok(self.exec.read(&output_path("pictures", n * features))?.f32().to_vec())
     }
@@ -290,9 +290,15 @@ impl Session {
     pub fn sample(&mut self, n: usize) -> Result<Option<Vec<f32>>> {
         let features = self.train_feed.shape.features;
         let Some(p) = programs::sample(&self.config, n, features, &self.layout)? else { return Ok(None) };
-        let id = self.exec.load(&p.plan)?;
+        let id = self.load(&p.plan)?;
         self.once(&p, id, 0)?;
         Ok(Some(self.exec.read(&output_path("pictures", n * features))?.f32().to_vec()))
+    }
+
+    /// Loads a plan whose every tensor one binding holds.
+    fn load(&mut self, plan: &Plan) -> Result<PlanId> {
+        fits(plan, self.exec.info().binding_elements)?;
+        self.exec.load(plan)
     }
 
     fn once(&mut self, p: &Program, id: PlanId, first: usize) -> Result<()> {
