@@ -2,6 +2,8 @@
 # Every kind of bad input: one sentence that names what is wrong, exit code 1 or 2, the last good checkpoint untouched.
 #   tests/bad-input.sh path/to/elbo
 # Prints the command, the message and the exit code of each case. Exit code 0 where all are as they should be.
+# In bash too, `ulimit -f` counts blocks of 512 bytes.
+if (set -o posix) 2> /dev/null; then set -o posix; fi
 [ $# -eq 1 ] || { echo "usage: $0 path/to/elbo" >&2; exit 2; }
 elbo=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 export NODEVICE_SELECT=1
