@@ -1,16 +1,14 @@
 //! The registry against the files, the .wgsl against the Rust, and each twin at f32 against itself at f64.
 
+use elbo::check::{Buf, POISON, run_twin};
 use elbo::kernels::wgsl::{Access, Interface, Source};
-use elbo::kernels::{Before, Case, In, Kernel, Out, REGISTRY};
-use elbo::values::{Bound, DType, HostBuf, Real};
+use elbo::kernels::{Before, Case, Kernel, REGISTRY};
+use elbo::values::{Bound, HostBuf};
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::Path;
 
 /// The most loop iterations an invocation may have: half of what llvmpipe allows before it ends them in silence.
 const MAX_LOOP: u64 = 32_768;
-/// What an integer output holds before; a real one holds NaN.
-const POISON: u32 = 0xDEAD_BEEF;
 /// An odd number of items, so that chunks begin everywhere.
 const CHUNK: usize = 5;
 
@@ -98,73 +96,15 @@ fn case_names_differ() {
     }
 }
 
-/// A buffer of a twin.
-#[derive(Clone)]
-enum Buf<R> {
-    F(Vec<R>),
-    U(Vec<u32>),
-}
-
-impl<R: Real> Buf<R> {
-    fn of(host: &HostBuf) -> Self {
-        match host {
-            HostBuf::F32(v) => Self::F(v.iter().map(|&x| R::of(x.into())).collect()),
-            HostBuf::U32(v) => Self::U(v.clone()),
-        }
-    }
-
-    fn before(before: &Before) -> Self {
-        match before {
-            Before::Value(v) => Self::of(v),
-            Before::Poison(DType::F32, n) => Self::F(vec![R::of(f64::NAN); *n]),
-            Before::Poison(DType::U32, n) => Self::U(vec![POISON; *n]),
-        }
-    }
-
-    fn input(&self) -> In<'_, R> {
-        match self {
-            Self::F(v) => In::F(v),
-            Self::U(v) => In::U(v),
-        }
-    }
-
-    fn output(&mut self, part: Range<usize>) -> Out<'_, R> {
-        match self {
-            Self::F(v) => Out::F(&mut v[part]),
-            Self::U(v) => Out::U(&mut v[part]),
-        }
-    }
-}
-
-/// The outputs of a case from the twin at R, called for at most `chunk` items at a time.
-fn run<R: Real>(
-    k: &dyn Kernel,
-    case: &Case,
-    chunk: usize,
-    twin: impl Fn(&[In<R>], &mut [Out<R>], Range<usize>),
-) -> Vec<Buf<R>> {
-    let work = k.work(&case.call);
-    let ins: Vec<Buf<R>> = case.ins.iter().map(Buf::of).collect();
-    let ins: Vec<In<R>> = ins.iter().map(Buf::input).collect();
-    let mut outs: Vec<Buf<R>> = case.outs.iter().map(Buf::before).collect();
-    for first in (0..work.items).step_by(chunk) {
-        let items = first..work.items.min(first + chunk);
-        let parts = outs.iter_mut().zip(work.strides);
-        let mut parts: Vec<Out<R>> = parts.map(|(o, s)| o.output(items.start * s..items.end * s)).collect();
-        twin(&ins, &mut parts, items);
-    }
-    outs
-}
-
 #[test]
 fn each_twin_in_pieces_at_f32_agrees_with_itself_whole_at_f64() {
     each_case(|k, case, what| {
         let (call, step) = (&case.call, &case.step);
         // Only from what is no number may come what is none.
         let special = case.ins.iter().any(|b| matches!(b, HostBuf::F32(x) if x.iter().any(|v| !v.is_finite())));
-        let oracle = run::<f64>(k, case, usize::MAX, |i, o, r| k.run_f64(call, step, i, o, r));
-        let bound = run::<Bound>(k, case, usize::MAX, |i, o, r| k.run_bound(call, step, i, o, r));
-        let got = run::<f32>(k, case, CHUNK, |i, o, r| k.run_f32(call, step, i, o, r));
+        let oracle = run_twin::<f64>(k, case, usize::MAX, |i, o, r| k.run_f64(call, step, i, o, r));
+        let bound = run_twin::<Bound>(k, case, usize::MAX, |i, o, r| k.run_bound(call, step, i, o, r));
+        let got = run_twin::<f32>(k, case, CHUNK, |i, o, r| k.run_f32(call, step, i, o, r));
         for (out, ((got, oracle), bound)) in got.iter().zip(&oracle).zip(&bound).enumerate() {
             match (got, oracle, bound) {
                 (Buf::U(got), Buf::U(oracle), Buf::U(bound)) => {

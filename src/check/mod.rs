@@ -5,11 +5,13 @@ mod judge;
 mod observe;
 mod proof;
 mod selftest;
+mod twin;
 
 pub use judge::{Fault, Outcome, judge};
 pub use observe::{GUARD, Observed, observe};
 pub use proof::{Proof, Want};
 pub use selftest::{Finding, self_test};
+pub use twin::{Buf, POISON, run_twin};
 
 use crate::exec::Executor;
 use crate::kernels::{Case, Kernel};

@@ -1,6 +1,7 @@
 //! Runs one case on an executor: a plan of one dispatch over buffers that are longer than the case.
 
-use super::proof::{POISON, Proof};
+use super::proof::Proof;
+use super::twin::POISON;
 use crate::exec::Executor;
 use crate::kernels::Before;
 use crate::plan::{Buffer, Dispatch, Plan, StoreRef, View, validate};
