@@ -32,7 +32,7 @@ pub fn run(a: Args) -> Result<()> {
     let mut codes = Vec::with_capacity(n * latent);
     let batch = t.session.config.train.batch;
     for from in (0..n).step_by(batch) {
-        codes.extend(t.session.reconstruct(&a.split, from, batch)?.codes);
+        codes.extend(t.session.encode(&a.split, from, batch)?);
     }
     let bytes = if csv { csv_bytes(&codes, latent) } else { npy(&codes, &[n, latent], &path)? };
     write_whole_at(&path, &bytes)?;

@@ -14,8 +14,6 @@ pub struct Program {
     pub plan: Plan,
     /// The scheduled scalars of its step row.
     pub scalars: Scalars,
-    /// Examples a step.
-    pub batch: usize,
     /// The unit of what the model reports: `nats`.
     pub unit: &'static str,
 }
@@ -102,7 +100,7 @@ pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options)
     let grads = grad(loss.total, &params);
     optim::update(&net, &c.optimizer, layout, &grads);
     let plan = compile("train", &graph, &[], layout, options)?;
-    Ok(Program { plan, scalars: net.scalars(), batch: c.train.batch, unit: loss.unit })
+    Ok(Program { plan, scalars: net.scalars(), unit: loss.unit })
 }
 
 /// Evaluation of batches of `size` examples: what the model reports, and its terms.
@@ -114,7 +112,7 @@ pub fn evaluate(c: &Config, set: &SetShape, size: usize, layout: &ParamLayout) -
     let loss = models::loss(&net, x, &c.model);
     graph.log(&columns(loss.headline, &loss, loss.reported));
     let plan = compile("evaluate", &graph, &[], layout, Options::default())?;
-    Ok(Program { plan, scalars: net.scalars(), batch: size, unit: loss.unit })
+    Ok(Program { plan, scalars: net.scalars(), unit: loss.unit })
 }
 
 /// A batch of `n` examples of a split, its codes, and what the model makes of them.
@@ -126,7 +124,16 @@ pub fn reconstruct(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -
     let y = models::decode(&net, z, set.features, &c.model);
     let outputs = [("inputs", x), ("codes", z), ("pictures", y)].map(|(what, t)| output(&graph, what, t));
     let plan = compile("reconstruct", &graph, &outputs, layout, Options::default())?;
-    Ok(Program { plan, scalars: net.scalars(), batch: n, unit: "" })
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// The codes of a batch of `n` examples of a split.
+pub fn encode(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let z = models::encode(&net, batch(&net, c, set, n), &c.model);
+    let plan = compile("encode", &graph, &[output(&graph, "codes", z)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
 
 /// `n` codes from the prior, and their pictures; None where the model has no prior.
@@ -136,7 +143,7 @@ pub fn sample(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Re
     let Some(z) = models::prior(&net, n, &c.model) else { return Ok(None) };
     let y = models::decode(&net, z, features, &c.model);
     let plan = compile("sample", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
-    Ok(Some(Program { plan, scalars: net.scalars(), batch: n, unit: "" }))
+    Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
 }
 
 /// The Store path of the `n` codes that [`decode`] reads.
@@ -152,5 +159,5 @@ pub fn decode(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Re
     let z = graph.read(graph.declare(&codes_path(n), shape, DType::F32)).with_batch_axis(0);
     let y = models::decode(&net, z, features, &c.model);
     let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
-    Ok(Program { plan, scalars: net.scalars(), batch: n, unit: "" })
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }

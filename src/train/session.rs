@@ -13,6 +13,7 @@ use crate::nn::optim;
 use crate::plan::{Options, Plan, StoreRef};
 use crate::values::{DType, Error, Result};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Weights, optimizer state and data on a device.
 pub struct Session {
@@ -28,10 +29,8 @@ pub struct Session {
     train_feed: Feed,
     /// Validation and test split; an empty one is not here.
     held_out: Vec<Feed>,
-    /// Evaluation programs by split and batch: loaded once.
-    evaluations: HashMap<(&'static str, usize), (Program, PlanId)>,
-    /// Reconstruction programs, likewise.
-    reconstructions: HashMap<(&'static str, usize), (Program, PlanId)>,
+    /// Programs over held-out examples, by what they do, split and batch: loaded once.
+    loaded: HashMap<(Task, &'static str, usize), (Rc<Program>, PlanId)>,
 }
 
 /// Refuses a plan with a tensor that one binding cannot hold, before anything is allocated.
@@ -59,6 +58,14 @@ fn bytes_needed(c: &Config, train: &Plan, layout: &ParamLayout, held_out: &[&Set
         }
     }
     Ok(need)
+}
+
+/// What is done with held-out examples.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Task {
+    Evaluate,
+    Encode,
+    Reconstruct,
 }
 
 /// The result of an evaluation.
@@ -141,8 +148,8 @@ impl Session {
         let train_feed = feeds.remove(0);
         train_feed.prepare(&mut *exec, batch)?;
         let train_id = exec.load(&train.plan)?;
-        let (config, evaluations, reconstructions) = (config.clone(), HashMap::new(), HashMap::new());
-        Ok(Self { exec, config, layout, train, train_id, train_feed, held_out: feeds, evaluations, reconstructions })
+        let (config, held_out, loaded) = (config.clone(), feeds, HashMap::new());
+        Ok(Self { exec, config, layout, train, train_id, train_feed, held_out, loaded })
     }
 
     /// What the training step keeps in the Store from step to step: weights, optimizer state, counters.
@@ -213,29 +220,44 @@ impl Session {
         Ok(e)
     }
 
-    fn evaluate_batches(&mut self, split: &str, first: usize, count: usize, size: usize) -> Result<Evaluation> {
-        let name = self.held_out(split)?.shape.split;
-        if !self.evaluations.contains_key(&(name, size)) {
-            let p = programs::evaluate(&self.config, &self.held_out(split)?.shape, size, &self.layout)?;
-            self.with_feed(name, |feed, exec| feed.prepare(exec, size))?;
-            let id = self.load(&p.plan)?;
-            self.evaluations.insert((name, size), (p, id));
+    /// The program of a task for batches of `n` of a split, loaded at its first use.
+    fn program(&mut self, task: Task, split: &str, n: usize) -> Result<(Rc<Program>, PlanId)> {
+        let shape = self.held_out(split)?.shape.clone();
+        let key = (task, shape.split, n);
+        if let Some(known) = self.loaded.get(&key) {
+            return Ok(known.clone());
         }
-        let (p, id) = self.evaluations[&(name, size)].clone();
+        let build = match task {
+            Task::Evaluate => programs::evaluate,
+            Task::Encode => programs::encode,
+            Task::Reconstruct => programs::reconstruct,
+        };
+        let p = build(&self.config, &shape, n, &self.layout)?;
+        self.with_feed(split, |feed, exec| feed.prepare(exec, n))?;
+        let id = self.load(&p.plan)?;
+        let made = (Rc::new(p), id);
+        self.loaded.insert(key, made.clone());
+        Ok(made)
+    }
+
+    /// The i-th row of a submit that is no training: its noise belongs to the examples from `first` on.
+    fn timeless_row(&self, p: &Program, i: usize, first: usize) -> StepRow {
+        let mut row = StepRow::new(StepRow::EVALUATION, i as u32, first as u32, self.config.train.seed);
+        p.scalars.fill(&mut row, 0);
+        row
+    }
+
+    fn evaluate_batches(&mut self, split: &str, first: usize, count: usize, size: usize) -> Result<Evaluation> {
+        let (p, id) = self.program(Task::Evaluate, split, size)?;
         let names = p.plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default();
         let mut e = Evaluation { unit: p.unit, means: Means::new(&names) };
-        let seed = self.config.train.seed;
+        let limit = self.held_out(split)?.group_limit();
         let mut done = 0;
         while done < count {
-            let group = self.held_out(split)?.group_limit().min(count - done);
-            let row = |i: usize| {
-                let at = first + (done + i) * size;
-                let mut row = StepRow::new(StepRow::EVALUATION, i as u32, at as u32, seed);
-                p.scalars.fill(&mut row, 0);
-                row
-            };
-            let rows: Vec<StepRow> = (0..group).map(row).collect();
-            self.with_feed(name, |feed, exec| feed.upload(exec, rows[0].first as usize, size))?;
+            let group = limit.min(count - done);
+            let at = first + done * size;
+            let rows: Vec<StepRow> = (0..group).map(|i| self.timeless_row(&p, i, at + i * size)).collect();
+            self.with_feed(split, |feed, exec| feed.upload(exec, at, size))?;
             let ticket = self.exec.submit(id, &rows)?;
             self.exec.fetch(ticket)?.iter().for_each(|r| e.means.add(r, size as f64));
             done += group;
@@ -243,10 +265,12 @@ impl Session {
         Ok(e)
     }
 
-    fn with_feed<T>(&mut self, split: &str, f: impl FnOnce(&Feed, &mut dyn Executor) -> Result<T>) -> Result<T> {
-        let feed = self.held_out.iter().find(|f| f.shape.split == split);
-        let feed = feed.ok_or_else(|| Error::usage(format!("this data set has no {split} examples")))?;
-        f(feed, &mut *self.exec)
+    fn with_feed(&mut self, split: &str, f: impl FnOnce(&Feed, &mut dyn Executor) -> Result<()>) -> Result<()> {
+        // Not through `held_out`, which would borrow the executor too.
+        match self.held_out.iter().find(|f| f.shape.split == split) {
+            Some(feed) => f(feed, &mut *self.exec),
+            None => self.held_out(split).map(|_| ()),
+        }
     }
 
     /// How many examples a held-out split has.
@@ -254,24 +278,32 @@ impl Session {
         Ok(self.held_out(split)?.shape.examples)
     }
 
+    /// Runs a task once on the examples `from .. from + n` of a held-out split; returns how many there were.
+    fn once_on(&mut self, task: Task, split: &str, from: usize, n: usize) -> Result<usize> {
+        let n = n.min(self.examples(split)? - from);
+        let (p, id) = self.program(task, split, n)?;
+        self.with_feed(split, |feed, exec| feed.upload(exec, from, n))?;
+        self.once(&p, id, from)?;
+        Ok(n)
+    }
+
+    /// What the last program left under a name.
+    fn output(&mut self, what: &str, elements: usize) -> Result<Vec<f32>> {
+        Ok(self.exec.read(&output_path(what, elements))?.f32().to_vec())
+    }
+
+    /// The codes of the examples `from .. from + n` of a held-out split, n·latent numbers.
+    pub fn encode(&mut self, split: &str, from: usize, n: usize) -> Result<Vec<f32>> {
+        let n = self.once_on(Task::Encode, split, from, n)?;
+        self.output("codes", n * models::latent(&self.config.model))
+    }
+
     /// The examples `from .. from + n` of a held-out split, their codes and their reconstructions.
     pub fn reconstruct(&mut self, split: &str, from: usize, n: usize) -> Result<Decoded> {
-        let shape = self.held_out(split)?.shape.clone();
-        let n = n.min(shape.examples - from);
-        let name = shape.split;
-        if !self.reconstructions.contains_key(&(name, n)) {
-            let p = programs::reconstruct(&self.config, &shape, n, &self.layout)?;
-            self.with_feed(name, |feed, exec| feed.prepare(exec, n))?;
-            let id = self.load(&p.plan)?;
-            self.reconstructions.insert((name, n), (p, id));
-        }
-        let (p, id) = self.reconstructions[&(name, n)].clone();
-        self.with_feed(name, |feed, exec| feed.upload(exec, from, n))?;
-        self.once(&p, id, from)?;
-        let mut read = |what: &str, each: usize| Ok(self.exec.read(&output_path(what, n * each))?.f32().to_vec());
-        let latent = models::latent(&self.config.model);
-        let (inputs, codes) = (read("inputs", shape.features)?, read("codes", latent)?);
-        Ok(Decoded { inputs, codes, pictures: read("pictures", shape.features)? })
+        let n = self.once_on(Task::Reconstruct, split, from, n)?;
+        let (latent, features) = (models::latent(&self.config.model), self.train_feed.shape.features);
+        let (inputs, codes) = (self.output("inputs", n * features)?, self.output("codes", n * latent)?);
+        Ok(Decoded { inputs, codes, pictures: self.output("pictures", n * features)? })
     }
 
     /// The pictures of codes, n·latent numbers.
@@ -283,7 +315,7 @@ impl Session {
         let p = programs::decode(&self.config, n, features, &self.layout)?;
         let id = self.load(&p.plan)?;
         self.once(&p, id, 0)?;
-        Ok(self.exec.read(&output_path("pictures", n * features))?.f32().to_vec())
+        self.output("pictures", n * features)
     }
 
     /// `n` pictures from the prior, n·features numbers; None where the model has no prior.
@@ -292,7 +324,7 @@ impl Session {
         let Some(p) = programs::sample(&self.config, n, features, &self.layout)? else { return Ok(None) };
         let id = self.load(&p.plan)?;
         self.once(&p, id, 0)?;
-        Ok(Some(self.exec.read(&output_path("pictures", n * features))?.f32().to_vec()))
+        self.output("pictures", n * features).map(Some)
     }
 
     /// Loads a plan whose every tensor one binding holds.
@@ -302,9 +334,7 @@ impl Session {
     }
 
     fn once(&mut self, p: &Program, id: PlanId, first: usize) -> Result<()> {
-        let mut row = StepRow::new(StepRow::EVALUATION, 0, first as u32, self.config.train.seed);
-        p.scalars.fill(&mut row, 0);
-        let ticket = self.exec.submit(id, &[row])?;
+        let ticket = self.exec.submit(id, &[self.timeless_row(p, 0, first)])?;
         self.exec.fetch(ticket).map(|_| ())
     }
 }
