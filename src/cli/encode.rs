@@ -28,7 +28,7 @@ pub fn run(a: Args) -> Result<()> {
     };
     let mut t = a.run.open()?;
     let n = t.session.examples(&a.split)?;
-    let latent = crate::models::latent(&t.session.config.model);
+    let latent = crate::models::of(&t.session.config.model).latent();
     let mut codes = Vec::with_capacity(n * latent);
     let batch = t.session.config.train.batch;
     for from in (0..n).step_by(batch) {

@@ -24,7 +24,7 @@ pub struct Args {
 pub fn run(a: Args) -> Result<()> {
     let mut t = a.run.open()?;
     let e = t.session.evaluate(&a.split)?;
-    let latent = models::latent(&t.session.config.model);
+    let latent = models::of(&t.session.config.model).latent();
     // The linear model of the same width, beside a model that is measured by the same number.
     let linear = matches!(t.session.config.model, Model::Ae(_));
     let small = t.data.train.inner <= Pca::MAX_FEATURES;

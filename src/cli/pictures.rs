@@ -94,7 +94,7 @@ pub fn interpolate(a: Interpolate) -> Result<()> {
     let mut t = a.run.open()?;
     let size = t.size()?;
     let d = t.session.reconstruct("test", 0, 2 * a.n)?;
-    let latent = crate::models::latent(&t.session.config.model);
+    let latent = crate::models::of(&t.session.config.model).latent();
     let mut codes = Vec::new();
     for pair in d.codes.chunks_exact(2 * latent) {
         let (from, to) = pair.split_at(latent);

@@ -22,56 +22,44 @@ pub struct Loss<'g> {
     pub terms: Vec<(&'static str, Tensor<'g>)>,
 }
 
-/// The loss of a batch x: \[batch, features\], values in [0, 1].
-pub fn loss<'g>(net: &Scope<'g>, x: Tensor<'g>, model: &Model) -> Loss<'g> {
-    match model {
-        Model::Ae(c) => ae::loss(net, x, c),
-        Model::Vae(c) => vae::loss(net, x, c),
+/// A model of the family: what its settings stand for, as formulas over a scope.
+pub trait Autoencoder {
+    /// The loss of a batch x: \[batch, features\], values in [0, 1].
+    fn loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Loss<'g>;
+
+    /// The code of x, or its mean: \[batch, latent\].
+    fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g>;
+
+    /// What a code stands for: the mean of p(x | z), \[batch, features\], in [0, 1].
+    fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g>;
+
+    /// `n` codes from the prior: \[n, latent\]; None where the model has none.
+    fn prior<'g>(&self, _net: &Scope<'g>, _n: usize) -> Option<Tensor<'g>> {
+        None
     }
+
+    /// Dimensions of the code.
+    fn latent(&self) -> usize;
+
+    /// Units of the encoder's hidden layers, outermost first.
+    fn hidden(&self) -> &[usize];
 }
 
-/// The code of x, or its mean: \[batch, latent\].
-pub fn encode<'g>(net: &Scope<'g>, x: Tensor<'g>, model: &Model) -> Tensor<'g> {
+/// The model of these settings.
+pub fn of(model: &Model) -> &dyn Autoencoder {
     match model {
-        Model::Ae(c) => ae::encode(net, x, c),
-        Model::Vae(c) => vae::encode(net, x, c),
-    }
-}
-
-/// What a code stands for: the mean of p(x | z), \[batch, features\], in [0, 1].
-pub fn decode<'g>(net: &Scope<'g>, z: Tensor<'g>, features: usize, model: &Model) -> Tensor<'g> {
-    match model {
-        Model::Ae(c) => ae::decode(net, z, features, c),
-        Model::Vae(c) => vae::decode(net, z, features, c),
-    }
-}
-
-/// `n` codes from the prior: \[n, latent\]; None where the model has none.
-pub fn prior<'g>(net: &Scope<'g>, n: usize, model: &Model) -> Option<Tensor<'g>> {
-    match model {
-        Model::Ae(_) => None,
-        Model::Vae(c) => Some((net / "prior").normal(&[1, n, c.latent]).reshape(&[n, c.latent])),
-    }
-}
-
-/// Dimensions of the code.
-pub fn latent(model: &Model) -> usize {
-    match model {
-        Model::Ae(c) => c.latent,
-        Model::Vae(c) => c.latent,
+        Model::Ae(c) => c,
+        Model::Vae(c) => c,
     }
 }
 
 /// The layers in a line: `vae 784-400-(20)-400-784`.
 pub fn architecture(model: &Model, features: usize) -> String {
-    let (kind, hidden) = match model {
-        Model::Ae(c) => ("ae", &c.hidden),
-        Model::Vae(c) => ("vae", &c.hidden),
-    };
+    let m = of(model);
     let mut parts = vec![features.to_string()];
-    parts.extend(hidden.iter().map(usize::to_string));
-    parts.push(format!("({})", latent(model)));
-    parts.extend(hidden.iter().rev().map(usize::to_string));
+    parts.extend(m.hidden().iter().map(usize::to_string));
+    parts.push(format!("({})", m.latent()));
+    parts.extend(m.hidden().iter().rev().map(usize::to_string));
     parts.push(features.to_string());
-    format!("{kind} {}", parts.join("-"))
+    format!("{} {}", model.kind(), parts.join("-"))
 }

@@ -82,7 +82,7 @@ pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> 
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Train);
     let x = graph.constant(0.0, Shape::new(&[1, features])).with_batch_axis(0);
-    models::loss(&net, x, &c.model);
+    models::of(&c.model).loss(&net, x);
     ParamLayout::new(graph.params(), limit)
 }
 
@@ -92,7 +92,7 @@ pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options)
     let net = Scope::root(&graph, Mode::Train);
     let x = batch(&net, c, set, c.train.batch);
     graph.enter("loss");
-    let loss = models::loss(&net, x, &c.model);
+    let loss = models::of(&c.model).loss(&net, x);
     graph.log(&columns("loss", &loss, loss.total));
     graph.guard(loss.total);
     let params: Vec<Tensor<'_>> = layout.params.iter().map(|p| graph.param(&p.path, p.shape, p.init)).collect();
@@ -109,7 +109,7 @@ pub fn evaluate(c: &Config, set: &SetShape, size: usize, layout: &ParamLayout) -
     let net = Scope::root(&graph, Mode::Evaluate);
     let x = batch(&net, c, set, size);
     graph.enter("loss");
-    let loss = models::loss(&net, x, &c.model);
+    let loss = models::of(&c.model).loss(&net, x);
     graph.log(&columns(loss.headline, &loss, loss.reported));
     let plan = compile("evaluate", &graph, &[], layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: loss.unit })
@@ -120,8 +120,8 @@ pub fn reconstruct(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
     let x = batch(&net, c, set, n);
-    let z = models::encode(&net, x, &c.model);
-    let y = models::decode(&net, z, set.features, &c.model);
+    let z = models::of(&c.model).encode(&net, x);
+    let y = models::of(&c.model).decode(&net, z, set.features);
     let outputs = [("inputs", x), ("codes", z), ("pictures", y)].map(|(what, t)| output(&graph, what, t));
     let plan = compile("reconstruct", &graph, &outputs, layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
@@ -131,7 +131,7 @@ pub fn reconstruct(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -
 pub fn encode(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
-    let z = models::encode(&net, batch(&net, c, set, n), &c.model);
+    let z = models::of(&c.model).encode(&net, batch(&net, c, set, n));
     let plan = compile("encode", &graph, &[output(&graph, "codes", z)], layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
@@ -140,8 +140,8 @@ pub fn encode(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Res
 pub fn sample(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Option<Program>> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
-    let Some(z) = models::prior(&net, n, &c.model) else { return Ok(None) };
-    let y = models::decode(&net, z, features, &c.model);
+    let Some(z) = models::of(&c.model).prior(&net, n) else { return Ok(None) };
+    let y = models::of(&c.model).decode(&net, z, features);
     let plan = compile("sample", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
     Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
 }
@@ -155,9 +155,9 @@ pub fn codes_path(n: usize) -> String {
 pub fn decode(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
-    let shape = Shape::new(&[n, models::latent(&c.model)]);
+    let shape = Shape::new(&[n, models::of(&c.model).latent()]);
     let z = graph.read(graph.declare(&codes_path(n), shape, DType::F32)).with_batch_axis(0);
-    let y = models::decode(&net, z, features, &c.model);
+    let y = models::of(&c.model).decode(&net, z, features);
     let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }

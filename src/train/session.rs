@@ -46,6 +46,12 @@ fn fits(plan: &Plan, limit: usize) -> Result<()> {
     }
 }
 
+/// What a training step keeps in the Store from step to step: weights, optimizer state, counters, a model's own state.
+fn kept(train: &Plan) -> impl Iterator<Item = &StoreRef> {
+    let data = |path: &str| path.starts_with("data/") || path.starts_with("order/");
+    train.stores.iter().filter(move |s| !s.scratch && !data(&s.path))
+}
+
 /// Everything that a run has on its device at once, from its plans: no device is asked.
 fn bytes_needed(c: &Config, train: &Plan, layout: &ParamLayout, held_out: &[&SetShape]) -> Result<u64> {
     let mut need = train.peak_bytes();
@@ -138,7 +144,10 @@ impl Session {
                 exec.create(&path, DType::F32, b.len)?;
             }
         }
-        exec.create("guard/skipped", DType::U32, 1)?;
+        // What the model itself keeps from step to step, and the count of skipped steps: zeros at first.
+        for s in kept(&train.plan) {
+            exec.create(&s.path, s.dtype, s.len)?;
+        }
         let mut feeds = Vec::new();
         for (shape, split) in splits {
             if !split.is_empty() {
@@ -152,10 +161,9 @@ impl Session {
         Ok(Self { exec, config, layout, train, train_id, train_feed, held_out, loaded })
     }
 
-    /// What the training step keeps in the Store from step to step: weights, optimizer state, counters.
+    /// What a checkpoint holds: all that the training step keeps in the Store from step to step.
     pub fn state(&self) -> impl Iterator<Item = &StoreRef> {
-        let kept = |path: &str| !path.starts_with("data/") && !path.starts_with("order/");
-        self.train.plan.stores.iter().filter(move |s| !s.scratch && kept(&s.path))
+        kept(&self.train.plan)
     }
 
     /// Steps of an epoch: full batches only.
@@ -295,20 +303,20 @@ impl Session {
     /// The codes of the examples `from .. from + n` of a held-out split, n·latent numbers.
     pub fn encode(&mut self, split: &str, from: usize, n: usize) -> Result<Vec<f32>> {
         let n = self.once_on(Task::Encode, split, from, n)?;
-        self.output("codes", n * models::latent(&self.config.model))
+        self.output("codes", n * models::of(&self.config.model).latent())
     }
 
     /// The examples `from .. from + n` of a held-out split, their codes and their reconstructions.
     pub fn reconstruct(&mut self, split: &str, from: usize, n: usize) -> Result<Decoded> {
         let n = self.once_on(Task::Reconstruct, split, from, n)?;
-        let (latent, features) = (models::latent(&self.config.model), self.train_feed.shape.features);
+        let (latent, features) = (models::of(&self.config.model).latent(), self.train_feed.shape.features);
         let (inputs, codes) = (self.output("inputs", n * features)?, self.output("codes", n * latent)?);
         Ok(Decoded { inputs, codes, pictures: self.output("pictures", n * features)? })
     }
 
     /// The pictures of codes, n·latent numbers.
     pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
-        let (n, features) = (codes.len() / models::latent(&self.config.model), self.train_feed.shape.features);
+        let (n, features) = (codes.len() / models::of(&self.config.model).latent(), self.train_feed.shape.features);
         let path = programs::codes_path(n);
         self.exec.create(&path, DType::F32, codes.len())?;
         self.exec.write(&path, 0, &codes.to_vec().into())?;

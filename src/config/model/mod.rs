@@ -1,0 +1,76 @@
+//! The settings of the models: one variant of [`Model`], and one file here, a paper.
+
+mod ae;
+mod vae;
+
+pub use ae::{Ae, Loss};
+pub use vae::{Likelihood, Vae};
+
+use super::settings::{at_least_one, at_most};
+use crate::values::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Which model is trained: `[model]`, told apart by `kind`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Model {
+    /// Reducing the Dimensionality of Data with Neural Networks, Hinton & Salakhutdinov 2006.
+    Ae(Ae),
+    /// Auto-Encoding Variational Bayes, Kingma & Welling 2013; β-VAE (Higgins et al. 2017) with `beta > 1`.
+    Vae(Vae),
+}
+
+impl Model {
+    /// What `model.kind` may be.
+    pub const KINDS: &[&str] = &["ae", "vae"];
+
+    /// Its `model.kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ae(_) => "ae",
+            Self::Vae(_) => "vae",
+        }
+    }
+
+    pub(super) fn validate(&self) -> Result<()> {
+        match self {
+            Self::Ae(ae) => ae.validate(),
+            Self::Vae(vae) => vae.validate(),
+        }
+    }
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self::Vae(Vae::default())
+    }
+}
+
+/// The most units of a layer.
+const WIDEST: usize = 1 << 20;
+
+/// Refuses a code or a hidden layer of no units, or of too many.
+pub(super) fn widths(hidden: &[usize], latent: usize) -> Result<()> {
+    if hidden.contains(&0) {
+        return Err(Error::usage(format!("model.hidden has a layer of 0 units: {hidden:?}")));
+    }
+    hidden.iter().try_for_each(|&w| at_most("model.hidden", w, WIDEST))?;
+    at_least_one("model.latent", latent as u64)?;
+    at_most("model.latent", latent, WIDEST)
+}
+
+/// The function after a hidden layer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
+    /// tanh x.
+    Tanh,
+    /// ln(1 + eˣ).
+    Softplus,
+    /// x.
+    Linear,
+}
