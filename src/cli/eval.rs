@@ -2,7 +2,6 @@
 
 use super::common::show;
 use super::trained::Run;
-use crate::config::Model;
 use crate::eval::Pca;
 use crate::models;
 use crate::values::{Result, note};
@@ -26,7 +25,7 @@ pub fn run(a: Args) -> Result<()> {
     let e = t.session.evaluate(&a.split)?;
     let latent = models::of(&t.session.config.model).latent();
     // The linear model of the same width, beside a model that is measured by the same number.
-    let linear = matches!(t.session.config.model, Model::Ae(_));
+    let linear = e.means.values().next().is_some_and(|(name, _)| name == "squared error");
     let small = t.data.train.inner <= Pca::MAX_FEATURES;
     if linear && !small {
         let (n, most) = (t.data.train.inner, Pca::MAX_FEATURES);

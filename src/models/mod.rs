@@ -2,6 +2,7 @@
 //! functions with the same scope paths, so they meet the same weights.
 
 mod ae;
+mod dense;
 mod vae;
 
 use crate::config::Model;

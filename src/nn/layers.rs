@@ -9,18 +9,42 @@ use crate::graph::{Init, Tensor};
 /// Both begin uniform on ±1/√inputs (LeCun et al. 1998, and what PyTorch does).
 #[track_caller]
 pub fn linear<'g>(net: &Scope<'g>, x: Tensor<'g>, outputs: usize) -> Tensor<'g> {
+    net.within(|| {
+        let w = weight(net, outputs, x.shape().last());
+        affine(net, x, w, true)
+    })
+}
+
+/// y = x W + b, with the weight W: \[inputs, outputs\] of the [`linear`] layer under `of`, which it runs backwards, and a
+/// bias of its own: tied weights.
+#[track_caller]
+pub fn transposed<'g>(net: &Scope<'g>, of: &Scope<'g>, x: Tensor<'g>, outputs: usize) -> Tensor<'g> {
+    net.within(|| {
+        let w = weight(of, x.shape().last(), outputs);
+        affine(net, x, w, false)
+    })
+}
+
+fn uniform(inputs: usize) -> Init {
+    Init::Uniform { bound: 1.0 / (inputs as f64).sqrt() }
+}
+
+fn weight<'g>(net: &Scope<'g>, outputs: usize, inputs: usize) -> Tensor<'g> {
+    net.param("weight", &[outputs, inputs], uniform(inputs))
+}
+
+/// x·w + b, or x·wᵀ + b, over the last axis of x.
+#[track_caller]
+fn affine<'g>(net: &Scope<'g>, x: Tensor<'g>, w: Tensor<'g>, transposed: bool) -> Tensor<'g> {
     let shape = x.shape();
     let inputs = shape.last();
-    let init = Init::Uniform { bound: 1.0 / (inputs as f64).sqrt() };
-    net.within(|| {
-        let w = net.param("weight", &[outputs, inputs], init);
-        let b = net.param("bias", &[outputs], init);
-        let y = x.reshape(&[x.len() / inputs, inputs]).matmul_as(w, false, true) + b;
-        let mut dims = shape.dims().to_vec();
-        *dims.last_mut().expect("an input has features") = outputs;
-        let y = y.reshape(&dims);
-        x.batch_axis().map_or(y, |axis| y.with_batch_axis(axis))
-    })
+    let outputs = w.len() / inputs;
+    let b = net.param("bias", &[outputs], uniform(inputs));
+    let y = x.reshape(&[x.len() / inputs, inputs]).matmul_as(w, false, transposed) + b;
+    let mut dims = shape.dims().to_vec();
+    *dims.last_mut().expect("an input has features") = outputs;
+    let y = y.reshape(&dims);
+    x.batch_axis().map_or(y, |axis| y.with_batch_axis(axis))
 }
 
 /// f(x) for the activation that a recipe names.
@@ -34,12 +58,19 @@ pub fn activate(x: Tensor<'_>, f: Activation) -> Tensor<'_> {
     }
 }
 
-/// Hidden layers 0, 1, … of the given widths, each followed by the activation.
+/// Hidden layers 0, 1, … of the given widths, each followed by the activation: all of them, outermost first.
+#[track_caller]
+pub fn layers<'g>(net: &Scope<'g>, x: Tensor<'g>, widths: &[usize], f: Activation) -> Vec<Tensor<'g>> {
+    let mut made: Vec<Tensor<'g>> = Vec::with_capacity(widths.len());
+    for (i, &width) in widths.iter().enumerate() {
+        let (net, x) = (net / i, made.last().copied().unwrap_or(x));
+        made.push(net.within(|| activate(linear(&net, x, width), f)));
+    }
+    made
+}
+
+/// The last of the hidden [`layers`] of the given widths, or x where there are none.
 #[track_caller]
 pub fn mlp<'g>(net: &Scope<'g>, x: Tensor<'g>, widths: &[usize], f: Activation) -> Tensor<'g> {
-    let layer = |x, (i, &width): (usize, &usize)| {
-        let net = net / i;
-        net.within(|| activate(linear(&net, x, width), f))
-    };
-    widths.iter().enumerate().fold(x, layer)
+    layers(net, x, widths, f).pop().unwrap_or(x)
 }

@@ -7,5 +7,5 @@ pub mod optim;
 mod scope;
 
 pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_nll, gaussian_nll};
-pub use layers::{activate, linear, mlp};
+pub use layers::{activate, layers, linear, mlp, transposed};
 pub use scope::{Mode, Scalars, Scope};

@@ -1,9 +1,11 @@
 //! The settings of the models: one variant of [`Model`], and one file here, a paper.
 
 mod ae;
+mod dense;
 mod vae;
 
-pub use ae::{Ae, Loss};
+pub use ae::Ae;
+pub use dense::{Dense, Loss};
 pub use vae::{Likelihood, Vae};
 
 use super::settings::{at_least_one, at_most};

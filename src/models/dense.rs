@@ -1,0 +1,90 @@
+//! The fully connected network of the autoencoders without a prior: f(x) = code, g(code) = x̂, and the error of x̂.
+
+use crate::config::{Dense, Loss as Objective};
+use crate::graph::{BATCH, FEATURES, Tensor};
+use crate::nn::{Scope, activate, bernoulli_nll, layers, linear, transposed};
+
+/// The error of a batch's reconstructions, scalars per example.
+pub struct Reconstruction<'g> {
+    /// The squared error ‖x − x̂‖².
+    pub squared: Tensor<'g>,
+    /// What the settings ask to minimise: the squared error or the cross-entropy.
+    pub objective: Tensor<'g>,
+    /// The cross-entropy by name, where it is minimised.
+    pub terms: Vec<(&'static str, Tensor<'g>)>,
+}
+
+impl Dense {
+    /// Every hidden layer of the encoder, outermost first, then the code, each \[batch, units\].
+    pub fn encoder<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Vec<Tensor<'g>> {
+        let net = net / "encoder";
+        let mut made = layers(&net, x, &self.hidden, self.activation);
+        let last = made.last().copied().unwrap_or(x);
+        made.push(activate(linear(&(&net / "code"), last, self.latent), self.code));
+        made
+    }
+
+    /// The code f(x): \[batch, latent\].
+    pub fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        self.encoder(net, x).pop().expect("the code is always there")
+    }
+
+    /// What stands before the decoder's last activation: \[batch, features\].
+    pub fn logits<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
+        let (encoder, net) = (net / "encoder", net / "decoder");
+        // From the code outwards; the encoder's layer that leads from `width` units is the one to tie to.
+        let widths: Vec<usize> = self.hidden.iter().rev().copied().chain([features]).collect();
+        let layer = |h, (i, &width): (usize, &usize)| {
+            let last = i == self.hidden.len();
+            let here = if last { &net / "output" } else { &net / i };
+            let there = if i == 0 { &encoder / "code" } else { &encoder / (self.hidden.len() - i) };
+            let a = if self.tied { transposed(&here, &there, h, width) } else { linear(&here, h, width) };
+            if last { a } else { activate(a, self.activation) }
+        };
+        widths.iter().enumerate().fold(z, layer)
+    }
+
+    /// g(z): \[batch, features\].
+    pub fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
+        activate(self.logits(net, z, features), self.output)
+    }
+
+    /// The error against x of what [`Dense::logits`] gave.
+    pub fn reconstruction<'g>(&self, x: Tensor<'g>, logits: Tensor<'g>) -> Reconstruction<'g> {
+        let squared = (activate(logits, self.output) - x).square().sum(FEATURES).mean(BATCH);
+        let (objective, terms) = match self.loss {
+            Objective::Mse => (squared, vec![]),
+            Objective::CrossEntropy => {
+                let nats = bernoulli_nll(x, logits).sum(FEATURES).mean(BATCH);
+                (nats, vec![("cross-entropy", nats)])
+            }
+        };
+        Reconstruction { squared, objective, terms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+    use crate::nn::Mode;
+    use crate::values::Shape;
+
+    #[test]
+    fn a_tied_decoder_has_biases_alone() {
+        let graph = Graph::new();
+        let net = Scope::root(&graph, Mode::Train);
+        let x = graph.constant(0.5, Shape::new(&[4, 9])).with_batch_axis(0);
+        let dense = Dense { hidden: vec![7, 5], latent: 3, tied: true, ..Dense::default() };
+        let y = dense.decode(&net, dense.encode(&net, x), 9);
+        assert_eq!(y.shape().dims(), [4, 9]);
+        let of_decoder: Vec<(String, usize)> = graph
+            .params()
+            .iter()
+            .filter(|p| p.path.starts_with("decoder"))
+            .map(|p| (p.path.clone(), p.shape.len()))
+            .collect();
+        let want = [("decoder.0.bias", 5), ("decoder.1.bias", 7), ("decoder.output.bias", 9)];
+        assert_eq!(of_decoder, want.map(|(path, n)| (path.to_string(), n)));
+    }
+}
