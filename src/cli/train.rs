@@ -5,7 +5,7 @@ use crate::config::{Binarise, Config};
 use crate::data::Dataset;
 use crate::exec::Executor;
 use crate::models;
-use crate::train::{Ending, RunOptions, Session, Start, progress, run as train};
+use crate::train::{Ending, RunOptions, Session, Start, progress, run_recovering};
 use crate::values::{Error, Result, note};
 use serde_json::{Map, json};
 use std::path::PathBuf;
@@ -61,8 +61,13 @@ pub fn run(a: Args) -> Result<u8> {
         introduce(&config, &data, &*exec, &options);
     }
     let shape = data.shape.clone();
-    let mut session = Session::new(exec, &config, data, a.max_memory)?;
-    let outcome = train(&mut session, &shape, &options)?;
+    let mut opened = Some((exec, data));
+    let make = || {
+        let again = || Ok((a.common.open()?, load_data(&config)?));
+        let (exec, data) = opened.take().map_or_else(again, Ok)?;
+        Session::new(exec, &config, data, a.max_memory)
+    };
+    let (session, outcome) = run_recovering(make, &shape, &options)?;
     let dir = options.out.display();
     if outcome.skipped > 0 {
         note(format_args!(

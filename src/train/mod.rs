@@ -5,11 +5,13 @@ pub(crate) mod interrupt;
 mod metrics;
 pub mod programs;
 pub mod progress;
+mod recover;
 mod run;
 mod session;
 
 pub use metrics::{Means, Record};
 pub use programs::{Program, SetShape};
 pub use progress::Progress;
+pub use recover::{MAX_LOSSES, run_recovering};
 pub use run::{Ending, Outcome, RunOptions, Start, run};
 pub use session::{Decoded, Evaluation, Session};

@@ -15,6 +15,9 @@ pub enum Error {
     /// The work failed: a file, the device, memory; exit code 1.
     #[error("{0}")]
     Failure(String),
+    /// The device went away under the work, which may be done on it again once it is opened anew; exit code 1.
+    #[error("{0}")]
+    Lost(String),
 }
 
 impl Error {
@@ -37,7 +40,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Failure(_) => 1,
+            Self::Failure(_) | Self::Lost(_) => 1,
         }
     }
 }

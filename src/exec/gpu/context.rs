@@ -1,10 +1,33 @@
 //! The one owner of instance, adapter, device and queue. Errors are stored and returned, never panicked.
 
 use crate::values::{Error, Result};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
+
+thread_local! {
+    /// Whether a panic of this thread is expected, and caught.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `f` returns, or None where it panics, of which the user sees nothing.
+fn quietly<T>(f: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                usual(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let made = catch_unwind(AssertUnwindSafe(f)).ok();
+    QUIET.set(false);
+    made
+}
 
 /// Every adapter of this machine, in the order in which `--device gpu:N` counts.
 pub fn adapters() -> Vec<wgpu::Adapter> {
@@ -32,6 +55,8 @@ pub struct Context {
     pub limits: wgpu::Limits,
     /// Whether timestamps can be had.
     pub timestamps: bool,
+    /// How long [`Context::wait`] waits.
+    patience: Duration,
     failure: Arc<Mutex<Option<String>>>,
     lost: Arc<AtomicBool>,
 }
@@ -59,18 +84,25 @@ impl Context {
             slot.get_or_insert(e.to_string());
         }));
         let flag = lost.clone();
-        device.set_device_lost_callback(move |reason, _| {
-            flag.store(reason != wgpu::DeviceLostReason::Destroyed, Ordering::Relaxed);
-        });
-        Ok(Self { device, queue, info, limits, timestamps, failure, lost })
+        device.set_device_lost_callback(move |_, _| flag.store(true, Ordering::Relaxed));
+        let patience = Duration::from_secs(if is_software(&info) { 1200 } else { 60 });
+        Ok(Self { device, queue, info, limits, timestamps, patience, failure, lost })
+    }
+
+    /// Waits no longer than this at a time.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// The first error that the device has raised, once.
     pub fn check(&self) -> Result<()> {
-        let lost = self.lost.load(Ordering::Relaxed);
-        let mut slot = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match slot.take() {
-            _ if lost => Err(Error::failure(format!("the device {} was lost", self.info.name))),
+        let failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if failure.is_some() {
+            // A refusal may be the first word of a loss, whose callback waits for a poll.
+            self.poll(wgpu::PollType::Poll)?;
+        }
+        match failure {
+            _ if self.lost.load(Ordering::Relaxed) => Err(self.loss()),
             Some(text) => {
                 let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
                 Err(Error::failure(format!("the device {} refused: {line}", self.info.name)))
@@ -81,13 +113,34 @@ impl Context {
 
     /// Waits for a submission (or for all). Bounded, and guarded: `poll` panics where a device is lost.
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let seconds = if is_software(&self.info) { 1200 } else { 60 };
-        let timeout = Some(Duration::from_secs(seconds));
-        let poll = || self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout });
-        match catch_unwind(AssertUnwindSafe(poll)) {
-            Ok(Ok(_)) => self.check(),
-            Ok(Err(_)) => Err(Error::failure(format!("the device {} did not finish in {seconds} s", self.info.name))),
-            Err(_) => Err(Error::failure(format!("the device {} was lost", self.info.name))),
+        let timeout = Some(self.patience);
+        if self.poll(wgpu::PollType::Wait { submission_index: submission, timeout })? {
+            return self.check();
         }
+        // Dropping the device would wait for it once more, and without a bound: it is left to the system.
+        std::mem::forget(self.device.clone());
+        let (name, seconds) = (&self.info.name, self.patience.as_secs_f64());
+        Err(Error::failure(format!(
+            "the device {name} did not finish its work in {seconds} s; smaller steps (train.batch) may, or another --device"
+        )))
+    }
+
+    /// Polls the device; false where the time was over first.
+    fn poll(&self, how: wgpu::PollType) -> Result<bool> {
+        match quietly(|| self.device.poll(how)) {
+            Some(Ok(_)) => Ok(true),
+            Some(Err(wgpu::PollError::Timeout)) => Ok(false),
+            // The submission that is waited for never reached the device: wgpu swallows what goes to a lost one.
+            Some(Err(wgpu::PollError::WrongSubmissionIndex(..))) => Err(self.loss()),
+            None => {
+                // What unwound may have left a lock behind, on which dropping the device would unwind again.
+                std::mem::forget(self.device.clone());
+                Err(self.loss())
+            }
+        }
+    }
+
+    fn loss(&self) -> Error {
+        Error::Lost(format!("the device {} was lost", self.info.name))
     }
 }

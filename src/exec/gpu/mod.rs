@@ -14,8 +14,11 @@ use crate::values::{DType, Error, HostBuf, Result};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use pipelines::{Compiled, Pipelines};
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
 /// Bytes between the uniforms of neighbouring dispatches, and between step rows: the strictest alignment.
 const UNIFORM: u64 = 256;
@@ -93,6 +96,11 @@ impl Gpu {
     /// The device.
     pub fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// Waits for the device no longer than this at a time, then gives up with an error.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.context.set_patience(patience);
     }
 
     fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
@@ -186,11 +194,15 @@ impl Gpu {
     }
 
     fn take_mapped(&self, buffer: &wgpu::Buffer, receiver: &OneshotReceiver<bool>, bytes: u64) -> Result<Vec<u8>> {
-        let lost = || Error::failure(format!("a buffer of {} could not be read back", self.info.adapter));
-        if pollster::block_on(receiver.receive()) != Some(true) {
-            return Err(lost());
+        let unread = || Error::failure(format!("a buffer of {} could not be read back", self.info.adapter));
+        // The wait before has run the callbacks: what has not come by now never comes, and must not be waited for.
+        let mut word = pin!(receiver.receive());
+        let arrived = word.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()));
+        if arrived != Poll::Ready(Some(true)) {
+            self.context.check()?;
+            return Err(unread());
         }
-        let data = buffer.get_mapped_range(0..bytes).map_err(|_| lost())?.to_vec();
+        let data = buffer.get_mapped_range(0..bytes).map_err(|_| unread())?.to_vec();
         buffer.unmap();
         Ok(data)
     }
