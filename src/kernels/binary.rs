@@ -44,8 +44,8 @@ impl Op {
             Op::Mul => a * b,
             Op::Div => a / b,
             // Neither comparison holds where one is NaN: the sum keeps it.
-            Op::Max => [a + b, b, a][usize::from(b > a) + 2 * usize::from(a >= b)],
-            Op::Min => [a + b, b, a][usize::from(b < a) + 2 * usize::from(a <= b)],
+            Op::Max => [a + b, b.at_least(a), a.at_least(b)][usize::from(b > a) + 2 * usize::from(a >= b)],
+            Op::Min => [a + b, b.at_most(a), a.at_most(b)][usize::from(b < a) + 2 * usize::from(a <= b)],
             Op::Gt => R::indicator(a > b),
             Op::ReluGrad => {
                 if b > R::zero() {
@@ -191,9 +191,12 @@ impl Twin for Binary {
             let name = format!("{op:?} {what} n={n}").to_lowercase();
             Case::new(name, &[op as u32, wg], p, vec![xa.into(), xb.into()], &[n])
         };
-        let straddling = Values::Straddling { extreme: 1000.0 };
         let mut cases = Vec::new();
         for op in Op::ALL {
+            let straddling = match op {
+                Op::Gt | Op::ReluGrad => Values::Jumping { extreme: 1000.0 },
+                _ => Values::Straddling { extreme: 1000.0 },
+            };
             for n in [1, 63, 64, 65, 997] {
                 cases.push(case(op, "full", straddling, n, full(n), full(n), 64));
             }

@@ -2,12 +2,20 @@
 
 use crate::values::{Philox, stream};
 
+/// Below the smallest normal number (1.18e-38): a device may take it for 0, and must not take it for more.
+pub const SUBNORMAL: f32 = 1e-39;
+
 /// What kind of values a case needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Values {
-    /// Normal-sized values of both signs with exact zeros, ties and a few of ±`extreme` strewn in.
+    /// Normal-sized values of both signs with exact zeros, ties, a few of ±`extreme` and of ±[`SUBNORMAL`] strewn in.
     Straddling {
         /// The largest magnitude strewn in (1000 where the function is defined and finite there).
+        extreme: f32,
+    },
+    /// The same without subnormals: for what jumps at 0, where a device that takes them for 0 stands on the other side.
+    Jumping {
+        /// As above.
         extreme: f32,
     },
     /// −3 … 3, so that every partial sum of fewer than 2²² of them is exact in f32, in any order.
@@ -28,7 +36,9 @@ pub fn values(kind: Values, n: usize, salt: u32) -> Vec<f32> {
             Values::Integers => (u * 7.0).floor().min(6.0) - 3.0,
             Values::Unit => u,
             Values::Positive => 0.01 + 4.0 * u * u,
-            Values::Straddling { extreme } => match i % 23 {
+            Values::Straddling { .. } if i % 46 == 13 => SUBNORMAL,
+            Values::Straddling { .. } if i % 46 == 36 => -SUBNORMAL,
+            Values::Straddling { extreme } | Values::Jumping { extreme } => match i % 23 {
                 3 => 0.0,
                 7 => 1.0,
                 11 => -1.0,

@@ -134,6 +134,7 @@ impl Twin for Unary {
                 // 1/x has no value at 0, eˣ none at 1000.
                 Op::Recip => Values::Positive,
                 Op::Exp => Values::Straddling { extreme: 60.0 },
+                Op::Sign | Op::Step => Values::Jumping { extreme: 1000.0 },
                 _ => Values::Straddling { extreme: 1000.0 },
             };
             for n in [1, 63, 64, 65, 997] {

@@ -47,6 +47,13 @@ impl Bound {
         let error = slope.abs() * self.error + relative * value.abs() + absolute;
         Self::new(value, error, value.abs())
     }
+
+    /// The one of two that a maximum or minimum takes: where their errors overlap, a device may take the other.
+    fn instead_of(self, other: Self) -> Self {
+        let apart = (self.value - other.value).abs();
+        let overlap = apart <= self.error + other.error;
+        Self { error: if overlap { self.error.max(apart + other.error) } else { self.error }, ..self }
+    }
 }
 
 impl PartialEq for Bound {
@@ -111,7 +118,9 @@ impl Div for Bound {
 
 impl Real for Bound {
     fn of(x: f64) -> Self {
-        Self { value: x, error: 0.0, magnitude: x.abs() }
+        // A device may read a subnormal as 0.
+        let error = if x.abs() < TINY { x.abs() } else { 0.0 };
+        Self { value: x, error, magnitude: x.abs() }
     }
     fn f64(self) -> f64 {
         self.value
@@ -154,6 +163,12 @@ impl Real for Bound {
     }
     fn abs(self) -> Self {
         Self { value: self.value.abs(), ..self }
+    }
+    fn at_least(self, floor: Self) -> Self {
+        if self < floor { floor.instead_of(self) } else { self.instead_of(floor) }
+    }
+    fn at_most(self, roof: Self) -> Self {
+        if self > roof { roof.instead_of(self) } else { self.instead_of(roof) }
     }
     fn add_term(self, t: Self) -> Self {
         Self { value: self.value + t.value, error: self.error + t.error, magnitude: self.magnitude + t.magnitude }
