@@ -12,25 +12,35 @@ use crate::values::Shape;
 #[track_caller]
 pub fn grad<'g>(loss: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
     assert_eq!(loss.len(), 1, "the gradient of a tensor of shape {} is asked for; a loss is a scalar", loss.shape());
-    vjp(loss, loss.like(1.0), wrt)
+    vjp(&[loss], &[loss.like(1.0)], wrt)
 }
 
-/// (∂y/∂w)ᵀ·cotangent for every w of `wrt`.
+/// Σ_i (∂y_i/∂w)ᵀ·cotangent_i for every w of `wrt`, of w's shape: the vector-Jacobian product, as nodes of the same
+/// graph, which can be differentiated again. A cotangent has the shape of its output. An output that is itself in `wrt`
+/// counts as a function of itself; what lies before an inner w is reached through it too. Panics, by name, when some w
+/// has no path to an output.
 #[track_caller]
-fn vjp<'g>(y: Tensor<'g>, cotangent: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
-    let graph = y.graph();
+pub fn vjp<'g>(outputs: &[Tensor<'g>], cotangents: &[Tensor<'g>], wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+    assert_eq!(outputs.len(), cotangents.len(), "vjp: one cotangent an output");
+    let last = outputs.iter().map(|y| y.id()).max().expect("vjp: at least one output");
+    let graph = outputs[0].graph();
     // Parameters are read by one node a use: their cotangents meet at the first node of the same parameter.
     let canon = |id: usize| match graph.nodes()[id].op {
         Op::Param(p) => graph.nodes().iter().position(|n| n.op == Op::Param(p)).unwrap_or(id),
         _ => id,
     };
-    let reaches = reaching(&graph.nodes()[..=y.id()], &wrt.iter().map(|w| canon(w.id())).collect::<Vec<_>>(), canon);
-    let mut d: Vec<Option<Tensor<'g>>> = vec![None; y.id() + 1];
-    d[canon(y.id())] = Some(cotangent);
-    for id in (0..=y.id()).rev() {
+    let reaches = reaching(&graph.nodes()[..=last], &wrt.iter().map(|w| canon(w.id())).collect::<Vec<_>>(), canon);
+    let mut d: Vec<Option<Tensor<'g>>> = vec![None; last + 1];
+    for (&y, &dy) in outputs.iter().zip(cotangents) {
+        assert_eq!(y.shape(), dy.shape(), "vjp: an output and its cotangent differ in shape");
+        let y = canon(y.id());
+        d[y] = Some(d[y].map_or(dy, |sum| sum + dy));
+    }
+    for id in (0..=last).rev() {
         let Some(dy) = d[id] else { continue };
         let Node { op, args, .. } = graph.nodes()[id].clone();
-        if args.is_empty() || !reaches[id] {
+        // An inner w whose own arguments lead to no other w is where its cotangent ends.
+        if !args.iter().any(|&a| reaches[canon(a)]) {
             continue;
         }
         match op.gradient() {

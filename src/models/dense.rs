@@ -2,7 +2,7 @@
 
 use crate::config::{Dense, Loss as Objective};
 use crate::graph::{BATCH, FEATURES, Tensor};
-use crate::nn::{Scope, activate, bernoulli_nll, layers, linear, transposed};
+use crate::nn::{Layer, Scope, activate, bernoulli_nll, dense, linear, transposed};
 
 /// The error of a batch's reconstructions, scalars per example.
 pub struct Reconstruction<'g> {
@@ -15,13 +15,20 @@ pub struct Reconstruction<'g> {
 }
 
 impl Dense {
-    /// Every hidden layer of the encoder, outermost first, then the code, each \[batch, units\].
-    pub fn encoder<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Vec<Tensor<'g>> {
+    /// Every hidden layer of the encoder, outermost first, then the code.
+    pub fn encoder_layers<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Vec<Layer<'g>> {
         let net = net / "encoder";
-        let mut made = layers(&net, x, &self.hidden, self.activation);
-        let last = made.last().copied().unwrap_or(x);
-        made.push(activate(linear(&(&net / "code"), last, self.latent), self.code));
+        let hidden = self.hidden.iter().enumerate().map(|(i, &width)| (&net / i, width, self.activation));
+        let mut made: Vec<Layer<'g>> = Vec::with_capacity(self.hidden.len() + 1);
+        for (net, width, f) in hidden.chain([(&net / "code", self.latent, self.code)]) {
+            made.push(dense(&net, made.last().map_or(x, |layer| layer.after), width, f));
+        }
         made
+    }
+
+    /// What each of these layers gives, \[batch, units\].
+    pub fn encoder<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Vec<Tensor<'g>> {
+        self.encoder_layers(net, x).iter().map(|layer| layer.after).collect()
     }
 
     /// The code f(x): \[batch, latent\].

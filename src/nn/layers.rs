@@ -2,7 +2,7 @@
 
 use super::Scope;
 use crate::config::Activation;
-use crate::graph::{Init, Tensor};
+use crate::graph::{Init, Tensor, vjp};
 
 /// y = x Wᵀ + b; x: \[…, inputs\], W: \[outputs, inputs\], b: \[outputs\].
 ///
@@ -56,6 +56,35 @@ pub fn activate(x: Tensor<'_>, f: Activation) -> Tensor<'_> {
         Activation::Softplus => x.softplus(),
         Activation::Linear => x,
     }
+}
+
+/// A dense layer as it was computed: h = f(a), a = x Wᵀ + b.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'g> {
+    /// W: \[outputs, inputs\].
+    pub weight: Tensor<'g>,
+    /// a: \[batch, outputs\].
+    pub before: Tensor<'g>,
+    /// h: \[batch, outputs\].
+    pub after: Tensor<'g>,
+}
+
+impl<'g> Layer<'g> {
+    /// f′(a): \[batch, outputs\].
+    pub fn slope(&self) -> Tensor<'g> {
+        // f is applied to each element: the pull-back of ones is its slope.
+        vjp(&[self.after], &[self.before.like(1.0)], &[self.before])[0]
+    }
+}
+
+/// The [`linear`] layer of x and its activation; x: \[batch, inputs\].
+#[track_caller]
+pub fn dense<'g>(net: &Scope<'g>, x: Tensor<'g>, outputs: usize, f: Activation) -> Layer<'g> {
+    net.within(|| {
+        let weight = weight(net, outputs, x.shape().last());
+        let before = affine(net, x, weight, true);
+        Layer { weight, before, after: activate(before, f) }
+    })
 }
 
 /// Hidden layers 0, 1, … of the given widths, each followed by the activation: all of them, outermost first.

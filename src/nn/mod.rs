@@ -2,10 +2,11 @@
 //! ops can express stands here, and is no op.
 
 mod distributions;
+pub mod jacobian;
 mod layers;
 pub mod optim;
 mod scope;
 
 pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_nll, gaussian_nll};
-pub use layers::{activate, layers, linear, mlp, transposed};
+pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
 pub use scope::{Mode, Scalars, Scope};

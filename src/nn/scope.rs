@@ -128,6 +128,13 @@ impl<'g> Scope<'g> {
         index
     }
 
+    /// Random signs, −1 or 1 with probability ½ each, \[samples, batch, …\].
+    pub fn signs(&self, dims: &[usize]) -> Tensor<'g> {
+        let by_example = self.mode == Mode::Evaluate;
+        // A uniform number is never ½, and its distance from it is exact: the signs are the same on every device.
+        self.within(|| (self.graph.random(&self.path, Shape::new(dims), false, by_example) - 0.5).sign())
+    }
+
     /// Standard normal noise \[samples, batch, …\].
     pub fn normal(&self, dims: &[usize]) -> Tensor<'g> {
         let by_example = self.mode == Mode::Evaluate;

@@ -1,10 +1,12 @@
 //! The settings of the models: one variant of [`Model`], and one file here, a paper.
 
 mod ae;
+mod contractive;
 mod dense;
 mod vae;
 
 pub use ae::Ae;
+pub use contractive::{Contractive, JacobianPenalty};
 pub use dense::{Dense, Loss};
 pub use vae::{Likelihood, Vae};
 
@@ -18,18 +20,21 @@ use serde::{Deserialize, Serialize};
 pub enum Model {
     /// Reducing the Dimensionality of Data with Neural Networks, Hinton & Salakhutdinov 2006.
     Ae(Ae),
+    /// Contractive Auto-Encoders, Rifai et al. 2011.
+    Contractive(Contractive),
     /// Auto-Encoding Variational Bayes, Kingma & Welling 2013; β-VAE (Higgins et al. 2017) with `beta > 1`.
     Vae(Vae),
 }
 
 impl Model {
     /// What `model.kind` may be.
-    pub const KINDS: &[&str] = &["ae", "vae"];
+    pub const KINDS: &[&str] = &["ae", "contractive", "vae"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ae(_) => "ae",
+            Self::Contractive(_) => "contractive",
             Self::Vae(_) => "vae",
         }
     }
@@ -37,6 +42,7 @@ impl Model {
     pub(super) fn validate(&self) -> Result<()> {
         match self {
             Self::Ae(ae) => ae.validate(),
+            Self::Contractive(c) => c.validate(),
             Self::Vae(vae) => vae.validate(),
         }
     }

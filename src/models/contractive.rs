@@ -1,0 +1,49 @@
+//! Contractive Auto-Encoders: Explicit Invariance During Feature Extraction, Rifai et al. 2011, eq. 7.
+//!
+//! min L(x, g(f(x))) + λ ‖J_f(x)‖²_F,  J_f(x) = ∂f(x)/∂x
+
+use super::{Autoencoder, Loss};
+use crate::config::{Contractive, JacobianPenalty};
+use crate::graph::{BATCH, Tensor};
+use crate::nn::{Layer, Scope, jacobian};
+
+impl Autoencoder for Contractive {
+    /// The squared error is reported whatever is minimised; `jacobian` is ‖J_f(x)‖²_F, before λ.
+    fn loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Loss<'g> {
+        let layers = self.net.encoder_layers(net, x);
+        let z = layers.last().expect("the code is always there").after;
+        let r = self.net.reconstruction(x, self.net.logits(net, z, x.shape().last()));
+        let penalty = self.penalty(&(net / "penalty"), &layers).mean(BATCH);
+        let total = r.objective + net.scalar("weight", &self.weight) * penalty;
+        let mut terms = r.terms;
+        terms.push(("jacobian", penalty));
+        Loss { total, reported: r.squared, headline: "squared error", unit: "an image", terms }
+    }
+
+    fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        self.net.encode(net, x)
+    }
+
+    fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
+        self.net.decode(net, z, features)
+    }
+
+    fn latent(&self) -> usize {
+        self.net.latent
+    }
+
+    fn hidden(&self) -> &[usize] {
+        &self.net.hidden
+    }
+}
+
+impl Contractive {
+    /// ‖J_f(x)‖²_F of each example: \[batch\].
+    fn penalty<'g>(&self, net: &Scope<'g>, layers: &[Layer<'g>]) -> Tensor<'g> {
+        net.within(|| match self.penalty {
+            JacobianPenalty::ClosedForm => jacobian::closed_form(&layers[0]),
+            JacobianPenalty::Exact => jacobian::exact(layers, self.block),
+            JacobianPenalty::Hutchinson => jacobian::hutchinson(net, layers, self.samples),
+        })
+    }
+}
