@@ -5,8 +5,11 @@ use crate::values::{Error, Result};
 use toml::Table;
 
 /// Every recipe, as (name, TOML text).
-pub const RECIPES: &[(&str, &str)] =
-    &[("ae", include_str!("../../assets/recipes/ae.toml")), ("vae", include_str!("../../assets/recipes/vae.toml"))];
+pub const RECIPES: &[(&str, &str)] = &[
+    ("ae", include_str!("../../assets/recipes/ae.toml")),
+    ("dae", include_str!("../../assets/recipes/dae.toml")),
+    ("vae", include_str!("../../assets/recipes/vae.toml")),
+];
 
 /// The names of the recipes.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -93,9 +96,12 @@ mod tests {
         let refusal = |name: &str| load(name).unwrap_err().to_string();
         assert_eq!(
             refusal("vea"),
-            "no recipe `vea` (did you mean `vae`?); give the path of a .toml file or one of: ae, vae"
+            "no recipe `vea` (did you mean `vae`?); give the path of a .toml file or one of: ae, dae, vae"
         );
-        assert_eq!(refusal("diffusion"), "no recipe `diffusion`; give the path of a .toml file or one of: ae, vae");
+        assert_eq!(
+            refusal("diffusion"),
+            "no recipe `diffusion`; give the path of a .toml file or one of: ae, dae, vae"
+        );
         assert!(refusal("no/such.toml").starts_with("cannot read recipe no/such.toml: "));
         let e = parse("a.toml", "[model]\nlatent = 3\nlatent = 4\n").unwrap_err().to_string();
         assert_eq!(e, "a.toml, line 3: duplicate key");

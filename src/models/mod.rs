@@ -2,6 +2,7 @@
 //! functions with the same scope paths, so they meet the same weights.
 
 mod ae;
+mod dae;
 mod dense;
 mod vae;
 
@@ -50,6 +51,7 @@ pub trait Autoencoder {
 pub fn of(model: &Model) -> &dyn Autoencoder {
     match model {
         Model::Ae(c) => c,
+        Model::Dae(c) => c,
         Model::Vae(c) => c,
     }
 }

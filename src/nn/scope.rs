@@ -1,7 +1,7 @@
 //! [`Scope`]: a path under which a model declares parameters, draws noise and reads schedules.
 
 use crate::config::Schedule;
-use crate::graph::{Graph, Init, Tensor};
+use crate::graph::{Count, Graph, Init, Tensor};
 use crate::kernels::StepRow;
 use crate::values::Shape;
 use std::cell::RefCell;
@@ -126,6 +126,20 @@ impl<'g> Scope<'g> {
         let index = self.graph.scalar_index(&self.name(name));
         self.scalars.borrow_mut().add(index, Rule::Correction(beta));
         index
+    }
+
+    /// A whole number that may follow a schedule, rounded at each step.
+    pub fn count(&self, name: &str, schedule: &Schedule) -> Count {
+        match schedule {
+            Schedule::Constant(c) => Count::Fixed(c.round() as usize),
+            _ => Count::Scheduled(self.scalar_index(name, schedule)),
+        }
+    }
+
+    /// Noise uniform in (0, 1), \[samples, batch, …\].
+    pub fn uniform(&self, dims: &[usize]) -> Tensor<'g> {
+        let by_example = self.mode == Mode::Evaluate;
+        self.within(|| self.graph.random(&self.path, Shape::new(dims), false, by_example))
     }
 
     /// Standard normal noise \[samples, batch, …\].

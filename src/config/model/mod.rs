@@ -1,10 +1,12 @@
 //! The settings of the models: one variant of [`Model`], and one file here, a paper.
 
 mod ae;
+mod dae;
 mod dense;
 mod vae;
 
 pub use ae::Ae;
+pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
 pub use vae::{Likelihood, Vae};
 
@@ -18,18 +20,21 @@ use serde::{Deserialize, Serialize};
 pub enum Model {
     /// Reducing the Dimensionality of Data with Neural Networks, Hinton & Salakhutdinov 2006.
     Ae(Ae),
+    /// Stacked Denoising Autoencoders, Vincent et al. 2010.
+    Dae(Dae),
     /// Auto-Encoding Variational Bayes, Kingma & Welling 2013; β-VAE (Higgins et al. 2017) with `beta > 1`.
     Vae(Vae),
 }
 
 impl Model {
     /// What `model.kind` may be.
-    pub const KINDS: &[&str] = &["ae", "vae"];
+    pub const KINDS: &[&str] = &["ae", "dae", "vae"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ae(_) => "ae",
+            Self::Dae(_) => "dae",
             Self::Vae(_) => "vae",
         }
     }
@@ -37,6 +42,7 @@ impl Model {
     pub(super) fn validate(&self) -> Result<()> {
         match self {
             Self::Ae(ae) => ae.validate(),
+            Self::Dae(dae) => dae.validate(),
             Self::Vae(vae) => vae.validate(),
         }
     }
