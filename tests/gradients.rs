@@ -7,7 +7,7 @@ mod common;
 
 use common::{BOTH, Evaluated, Rng, panic_text, param, total};
 use elbo::config::Activation;
-use elbo::graph::{Axes, BATCH, Binarise, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, grad};
+use elbo::graph::{Axes, BATCH, Binarise, Count, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, grad};
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{binary, unary};
 use elbo::nn::{self, DiagonalGaussian, Mode, Scope};
@@ -231,6 +231,9 @@ fn structure_cases() -> Vec<Case> {
             let noise = g.random("noise", Shape::new(&[2, 3]), false, false);
             (x[0] * g.scalar("a") + state).exp() * noise * x[0] - x[0].square() * g.constant(0.5, Shape::new(&[3]))
         }),
+        case("the largest of each row, chosen without a gradient", &[&[4, 7]], |_, x| {
+            x[0].exp() * x[0].top_k(Count::Fixed(3))
+        }),
         case("detached where it does not matter", &[&[2, 3]], |_, x| x[0].square() + x[0].sign().detach() * x[0]),
         case("one parameter, read twice", &[&[3]], |g, x| x[0].sigmoid() * param(g, "p.0", &[3])),
         case("two layers and a residue", &[&[3, 4], &[5, 4], &[5], &[4, 5]], |_, x| {
@@ -309,7 +312,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 23;
+    const VARIANTS: usize = 24;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -334,6 +337,7 @@ fn examples() -> Vec<Op> {
         Op::Pack { .. } => 20,
         Op::Linear { .. } => 21,
         Op::BceGrad(_) => 22,
+        Op::TopK(_) => 23,
     };
     let mut ops = vec![
         Op::Param(0),
@@ -357,6 +361,7 @@ fn examples() -> Vec<Op> {
         Op::Pack { path: String::new(), places: vec![] },
         Op::Linear { ta: false, tb: false, bias: false, act: Act::None },
         Op::BceGrad(1.0),
+        Op::TopK(Count::Fixed(1)),
     ];
     ops.extend(unary::Op::ALL.map(|f| Op::Unary(f, 0.0, 0.0)));
     ops.extend(binary::Op::ALL.map(Op::Binary));
@@ -400,6 +405,7 @@ fn what_has_no_gradient_says_so_by_name() {
     assert_eq!(of(|_, x| x.detach().exp()), "net.weight has no path to the loss");
     assert_eq!(of(|_, x| x.sign() + x.step() + x.inside(0.0, 1.0)), "net.weight has no path to the loss");
     assert_eq!(of(|_, x| x.greater(x * 2.0)), "net.weight has no path to the loss");
+    assert_eq!(of(|_, x| x.top_k(Count::Fixed(2))), "net.weight has no path to the loss");
     assert_eq!(of(|g, x| g.constant(1.0, x.shape())), "net.weight has no path to the loss");
     assert!(
         panic_text(|| {

@@ -6,7 +6,7 @@ mod common;
 use common::{Evaluated, Rng, host, layout, load, pack, param, total};
 use elbo::exec::gpu::{Context, Gpu, adapters};
 use elbo::exec::{Cpu, Executor, Reference};
-use elbo::graph::{Axes, Effect, Graph, Tensor, grad};
+use elbo::graph::{Axes, Count, Effect, Graph, Tensor, grad};
 use elbo::kernels::StepRow;
 use elbo::plan::{Buffer, Options, Plan, View, compile, fusion_rules, validate};
 use elbo::values::{DType, HostBuf, Shape};
@@ -59,7 +59,7 @@ impl<'g> Random<'g> {
 
     /// Numbers stay of the order of 1, factors are powers of two: so fused scales are exact.
     fn unary(&mut self, t: Tensor<'g>) -> Tensor<'g> {
-        match self.rng.below(16) {
+        match self.rng.below(17) {
             0 => t.tanh().exp(),
             1 => (t.square() + 1.0).ln(),
             2 => (t.tanh().square() + 0.5).sqrt(),
@@ -75,6 +75,15 @@ impl<'g> Random<'g> {
             12 => t.affine(-0.5, 0.25),
             13 => t.clamp(-0.5, 0.75),
             14 => t.tanh() * t.inside(-0.75, 1.0),
+            // Chosen by a leaf: of numbers that are rounded, executors may choose otherwise.
+            15 if t.shape().rank() > 0 => {
+                let dims = t.shape().dims().to_vec();
+                let k = match self.rng.below(3) {
+                    0 => Count::Scheduled(self.g.scalar_index("b")),
+                    _ => Count::Fixed(self.rng.below(t.shape().last() + 1)),
+                };
+                t * self.leaf(&dims).top_k(k)
+            }
             _ => (t.detach() * 0.5).tanh() * t,
         }
     }
@@ -453,7 +462,7 @@ fn random_graphs_cover_the_ops() {
     }
     let ops = "param state const scalar random exp ln sqrt recip abs sign step sigmoid tanh relu softplus square affine \
                clamp inside add sub mul div max min gt broadcast reshape permute slice pad sum matmul bce gaussiankl \
-               reparam detach";
+               reparam detach topk";
     for op in ops.split_whitespace() {
         assert!(used.get(op).is_some_and(|&n| n >= 20), "{op} occurs {:?} times", used.get(op));
     }

@@ -24,8 +24,10 @@ pub fn run(a: Args) -> Result<()> {
     let mut t = a.run.open()?;
     let e = t.session.evaluate(&a.split)?;
     let latent = models::of(&t.session.config.model).latent();
-    // The linear model of the same width, beside a model that is measured by the same number.
-    let linear = e.means.values().next().is_some_and(|(name, _)| name == "squared error");
+    // The linear model of the same width, beside a model that is measured by the same number; as wide as the picture, it
+    // loses nothing.
+    let measured = e.means.values().next().is_some_and(|(name, _)| name == "squared error");
+    let linear = measured && latent < t.data.train.inner;
     let small = t.data.train.inner <= Pca::MAX_FEATURES;
     if linear && !small {
         let (n, most) = (t.data.train.inner, Pca::MAX_FEATURES);

@@ -8,6 +8,7 @@ use toml::Table;
 pub const RECIPES: &[(&str, &str)] = &[
     ("ae", include_str!("../../assets/recipes/ae.toml")),
     ("contractive", include_str!("../../assets/recipes/contractive.toml")),
+    ("dae", include_str!("../../assets/recipes/dae.toml")),
     ("vae", include_str!("../../assets/recipes/vae.toml")),
 ];
 
@@ -94,14 +95,11 @@ mod tests {
     #[test]
     fn an_unknown_recipe_and_a_broken_file_are_refused_in_one_sentence() {
         let refusal = |name: &str| load(name).unwrap_err().to_string();
-        assert_eq!(
-            refusal("vea"),
-            "no recipe `vea` (did you mean `vae`?); give the path of a .toml file or one of: ae, contractive, vae"
-        );
-        assert_eq!(
-            refusal("diffusion"),
-            "no recipe `diffusion`; give the path of a .toml file or one of: ae, contractive, vae"
-        );
+        let known = RECIPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        for (name, guess) in [("vea", " (did you mean `vae`?)"), ("diffusion", "")] {
+            let want = format!("no recipe `{name}`{guess}; give the path of a .toml file or one of: {known}");
+            assert_eq!(refusal(name), want);
+        }
         assert!(refusal("no/such.toml").starts_with("cannot read recipe no/such.toml: "));
         let e = parse("a.toml", "[model]\nlatent = 3\nlatent = 4\n").unwrap_err().to_string();
         assert_eq!(e, "a.toml, line 3: duplicate key");

@@ -141,6 +141,8 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
         Op::Param(_) | Op::State(_) | Op::Const(_) | Op::Scalar(_) | Op::Random(_) | Op::Batch(_) | Op::Detach => {
             vec![None; x.len()]
         }
+        // Which ones are the largest changes by jumps only.
+        Op::TopK(_) => vec![None],
         Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => {
             unreachable!("{} is refused before", op.name())
         }

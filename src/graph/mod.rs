@@ -11,6 +11,6 @@ mod tensor;
 pub use arena::{Effect, Graph, LogTable, Node, SKIPPED, StateDecl, StateId};
 pub use axes::{Axes, BATCH, FEATURES, LATENTS, SAMPLES};
 pub use grad::{grad, vjp};
-pub use op::{Binarise, Draw, Gradient, Op, Picture};
+pub use op::{Binarise, Count, Draw, Gradient, Op, Picture};
 pub use params::{ALIGN, Bucket, Init, ParamDecl, ParamLayout, Place};
 pub use tensor::Tensor;

@@ -50,6 +50,8 @@ pub enum Op {
         /// How many axes.
         count: usize,
     },
+    /// 1 at the k largest of each row (the last axis), at a tie the first ones, else 0; the choice has no gradient.
+    TopK(Count),
     /// op(A)·op(B), rank 2, or rank 3 with a common leading axis; `ta`, `tb` transpose the last two axes.
     Matmul {
         /// A is stored transposed.
@@ -98,6 +100,15 @@ pub enum Gradient {
     Refused,
 }
 
+/// How many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Count {
+    /// So many, at every step.
+    Fixed(usize),
+    /// A scheduled scalar of the step row, by index, rounded to the nearest whole number.
+    Scheduled(usize),
+}
+
 /// What is drawn, and what keys it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Draw {
@@ -142,7 +153,7 @@ impl Op {
             Op::Param(_) | Op::State(_) | Op::Const(_) | Op::Scalar(_) | Op::Random(_) | Op::Batch(_) | Op::Detach => {
                 Gradient::Stops
             }
-            Op::Unary(U::Sign | U::Step | U::Inside, ..) | Op::Binary(B::Gt) => Gradient::Stops,
+            Op::Unary(U::Sign | U::Step | U::Inside, ..) | Op::Binary(B::Gt) | Op::TopK(_) => Gradient::Stops,
             Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => Gradient::Refused,
             Op::Binary(B::ReluGrad | B::SigmoidGrad | B::TanhGrad) => Gradient::Refused,
             _ => Gradient::Rule,

@@ -2,7 +2,7 @@
 
 use super::arena::Graph;
 use super::axes::Axes;
-use super::op::{Op, matmul_shape};
+use super::op::{Count, Op, matmul_shape};
 use crate::kernels::{binary, unary};
 use crate::values::{DType, MAX_RANK, Shape};
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -296,6 +296,16 @@ impl<'g> Tensor<'g> {
         }
         let (shape, batch) = self.reduced(range.start, range.len());
         self.make(Op::Max { first: range.start, count: range.len() }, &[self.id], shape, batch)
+    }
+
+    /// 1 at the k largest of each row (the last axis), at a tie the first ones, else 0: exactly min(k, row) ones a row.
+    /// −0 is 0, and NaN is above every number. No gradient passes: x·x.top_k(k) has that of the k alone.
+    #[track_caller]
+    pub fn top_k(self, k: Count) -> Self {
+        if self.shape().rank() == 0 {
+            bad(self.graph, "top_k", &[self.shape()], "a scalar has no row");
+        }
+        self.make(Op::TopK(k), &[self.id], self.shape(), self.batch_axis())
     }
 
     /// ln Σ eˣ over axes, without overflow: the largest element is taken out first.

@@ -21,6 +21,7 @@ pub mod random;
 pub mod reduce;
 pub mod reparam;
 pub mod sgd;
+pub mod top_k;
 pub mod unary;
 
 pub use inputs::{Values, values, words};
@@ -48,6 +49,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<reduce::Reduce>(PhantomData),
     &Handle::<reparam::Reparam>(PhantomData),
     &Handle::<sgd::Sgd>(PhantomData),
+    &Handle::<top_k::TopK>(PhantomData),
     &Handle::<unary::Unary>(PhantomData),
 ];
 

@@ -56,6 +56,14 @@ impl Dense {
         activate(self.logits(net, z, features), self.output)
     }
 
+    /// What the settings ask to minimise, an element: the squared error or the cross-entropy, \[batch, features\].
+    pub fn errors<'g>(&self, x: Tensor<'g>, logits: Tensor<'g>) -> Tensor<'g> {
+        match self.loss {
+            Objective::Mse => (activate(logits, self.output) - x).square(),
+            Objective::CrossEntropy => bernoulli_nll(x, logits),
+        }
+    }
+
     /// The error against x of what [`Dense::logits`] gave.
     pub fn reconstruction<'g>(&self, x: Tensor<'g>, logits: Tensor<'g>) -> Reconstruction<'g> {
         let squared = (activate(logits, self.output) - x).square().sum(FEATURES).mean(BATCH);

@@ -3,6 +3,7 @@
 
 mod ae;
 mod contractive;
+mod dae;
 mod dense;
 mod vae;
 
@@ -52,6 +53,7 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
     match model {
         Model::Ae(c) => c,
         Model::Contractive(c) => c,
+        Model::Dae(c) => c,
         Model::Vae(c) => c,
     }
 }

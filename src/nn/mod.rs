@@ -1,6 +1,7 @@
-//! F5: functions over [`Tensor`](crate::graph::Tensor): scopes and layers, distributions, optimizers. What existing
+//! F5: functions over [`Tensor`](crate::graph::Tensor): scopes and layers, distributions, corruptions, optimizers. What existing
 //! ops can express stands here, and is no op.
 
+pub mod corruption;
 mod distributions;
 pub mod jacobian;
 mod layers;

@@ -1,7 +1,7 @@
 //! [`Scope`]: a path under which a model declares parameters, draws noise and reads schedules.
 
 use crate::config::Schedule;
-use crate::graph::{Graph, Init, Tensor};
+use crate::graph::{Count, Graph, Init, Tensor};
 use crate::kernels::StepRow;
 use crate::values::Shape;
 use std::cell::RefCell;
@@ -130,9 +130,23 @@ impl<'g> Scope<'g> {
 
     /// Random signs, −1 or 1 with probability ½ each, \[samples, batch, …\].
     pub fn signs(&self, dims: &[usize]) -> Tensor<'g> {
-        let by_example = self.mode == Mode::Evaluate;
         // A uniform number is never ½, and its distance from it is exact: the signs are the same on every device.
-        self.within(|| (self.graph.random(&self.path, Shape::new(dims), false, by_example) - 0.5).sign())
+        let noise = self.uniform(dims);
+        self.within(|| (noise - 0.5).sign())
+    }
+
+    /// A whole number that may follow a schedule, rounded at each step.
+    pub fn count(&self, name: &str, schedule: &Schedule) -> Count {
+        match schedule {
+            Schedule::Constant(c) => Count::Fixed(c.round() as usize),
+            _ => Count::Scheduled(self.scalar_index(name, schedule)),
+        }
+    }
+
+    /// Noise uniform in (0, 1), \[samples, batch, …\].
+    pub fn uniform(&self, dims: &[usize]) -> Tensor<'g> {
+        let by_example = self.mode == Mode::Evaluate;
+        self.within(|| self.graph.random(&self.path, Shape::new(dims), false, by_example))
     }
 
     /// Standard normal noise \[samples, batch, …\].

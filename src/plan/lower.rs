@@ -4,7 +4,7 @@
 use super::memory::{self, Temp};
 use super::rewrite::{Ir, rewrite};
 use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
-use crate::graph::{ALIGN, Binarise, Effect, Graph, Op, ParamLayout, SKIPPED};
+use crate::graph::{ALIGN, Binarise, Count, Effect, Graph, Op, ParamLayout, SKIPPED};
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
 
@@ -224,6 +224,16 @@ impl<'a> Lowering<'a> {
                 return self.reduce(id, k::reduce::Op::Sum, *first, *count, *scale as f32);
             }
             Op::Max { first, count } => return self.reduce(id, k::reduce::Op::Max, *first, *count, 1.0),
+            Op::TopK(count) => {
+                let d = n.shape.last();
+                let (op, k, index) = match *count {
+                    Count::Fixed(k) => (k::top_k::Op::Const, k, 0),
+                    Count::Scheduled(index) => (k::top_k::Op::Scalar, 0, index),
+                };
+                let [rows, cols, k, index] = [len / d, d, k, index].map(|v| v as u32);
+                let p = k::top_k::TopKParams { n: rows, d: cols, k, index };
+                ("top_k", vec![op as u32, k::top_k::workgroup(d)], p.words(), self.all(&n.args))
+            }
             Op::Matmul { ta, tb } => self.matmul(&n.args, *ta, *tb, false, 0),
             Op::Linear { ta, tb, bias, act } => self.matmul(&n.args, *ta, *tb, *bias, *act as u32),
             Op::Bce => {

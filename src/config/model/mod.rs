@@ -2,11 +2,13 @@
 
 mod ae;
 mod contractive;
+mod dae;
 mod dense;
 mod vae;
 
 pub use ae::Ae;
 pub use contractive::{Contractive, JacobianPenalty};
+pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
 pub use vae::{Likelihood, Vae};
 
@@ -22,19 +24,22 @@ pub enum Model {
     Ae(Ae),
     /// Contractive Auto-Encoders, Rifai et al. 2011.
     Contractive(Contractive),
+    /// Stacked Denoising Autoencoders, Vincent et al. 2010.
+    Dae(Dae),
     /// Auto-Encoding Variational Bayes, Kingma & Welling 2013; β-VAE (Higgins et al. 2017) with `beta > 1`.
     Vae(Vae),
 }
 
 impl Model {
     /// What `model.kind` may be.
-    pub const KINDS: &[&str] = &["ae", "contractive", "vae"];
+    pub const KINDS: &[&str] = &["ae", "contractive", "dae", "vae"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ae(_) => "ae",
             Self::Contractive(_) => "contractive",
+            Self::Dae(_) => "dae",
             Self::Vae(_) => "vae",
         }
     }
@@ -43,6 +48,7 @@ impl Model {
         match self {
             Self::Ae(ae) => ae.validate(),
             Self::Contractive(c) => c.validate(),
+            Self::Dae(dae) => dae.validate(),
             Self::Vae(vae) => vae.validate(),
         }
     }

@@ -1,0 +1,85 @@
+//! What the tests of models share: short runs on MNIST, by recipe, on every executor.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use elbo::config::{self, Config};
+use elbo::data::{self, Dataset};
+use elbo::exec::{self, Choice};
+use elbo::train::Session;
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+/// Training images, and test images.
+pub const EXAMPLES: usize = 512;
+
+pub fn mnist() -> Dataset {
+    static SET: OnceLock<Dataset> = OnceLock::new();
+    let options = data::Options { validation: 0, limit: EXAMPLES };
+    SET.get_or_init(|| data::load("mnist", &options).unwrap()).clone()
+}
+
+/// A recipe with changes, or why it is refused.
+pub fn resolved(recipe: &str, changes: &[&str]) -> elbo::values::Result<Config> {
+    let mut table = config::load(recipe)?;
+    changes.iter().try_for_each(|change| config::apply(&mut table, change))?;
+    config::resolve(&table)
+}
+
+/// A recipe with changes.
+pub fn settings(recipe: &str, changes: &[&str]) -> Config {
+    resolved(recipe, changes).unwrap_or_else(|e| panic!("{recipe} {changes:?}: {e}"))
+}
+
+/// The sentence in which a recipe with changes is refused.
+pub fn refusal(recipe: &str, changes: &[&str]) -> String {
+    let e = resolved(recipe, changes).expect_err("this should be refused");
+    assert_eq!(e.exit_code(), 2, "{e}");
+    e.to_string()
+}
+
+/// Every executor; the GPU is left out only where `ELBO_GPU_TESTS=skip` says so.
+pub fn devices() -> Vec<Choice> {
+    if std::env::var("ELBO_GPU_TESTS").is_ok_and(|v| v == "skip") {
+        // Past the harness, which would swallow a print.
+        let _ = writeln!(std::io::stderr(), "ELBO_GPU_TESTS=skip: a GPU leg was left out");
+        return vec![Choice::Reference, Choice::Cpu];
+    }
+    vec![Choice::Reference, Choice::Cpu, Choice::Gpu]
+}
+
+pub fn session(device: &Choice, c: &Config) -> Session {
+    let exec = exec::open(device).unwrap_or_else(|e| panic!("{device}: {e} (ELBO_GPU_TESTS=skip leaves it out)"));
+    Session::new(exec, c, mnist(), None).unwrap()
+}
+
+/// Makes steps `0..n` and returns the metrics of each.
+pub fn steps(s: &mut Session, n: u64) -> Vec<Vec<f32>> {
+    let per_epoch = s.steps_per_epoch();
+    let (mut at, mut rows) = (0, Vec::new());
+    while at < n {
+        if at % per_epoch == 0 {
+            s.begin_epoch(at / per_epoch).unwrap();
+        }
+        let count = (n - at).min(per_epoch - at % per_epoch).min(s.group_limit() as u64);
+        let ticket = s.submit(at, count as usize).unwrap();
+        rows.extend(s.exec.fetch(ticket).unwrap());
+        at += count;
+    }
+    rows
+}
+
+/// The losses of the first `n` steps.
+pub fn losses(device: &Choice, c: &Config, n: u64) -> Vec<f64> {
+    steps(&mut session(device, c), n).iter().map(|row| f64::from(row[0])).collect()
+}
+
+/// The first ten losses are the same on every executor, within 1e-3, and the loss falls.
+pub fn ten_losses_agree(recipe: &str, changes: &[&str]) {
+    let c = settings(recipe, changes);
+    let all: Vec<Vec<f64>> = devices().iter().map(|d| losses(d, &c, 10)).collect();
+    assert!(all[0][9] < all[0][0], "{recipe} {changes:?}: the loss falls: {:?}", all[0]);
+    for (device, got) in devices().iter().zip(&all).skip(1) {
+        for (i, (g, w)) in got.iter().zip(&all[0]).enumerate() {
+            assert!((g - w).abs() <= 1e-3 * w.abs(), "{recipe} {changes:?}, {device}, step {i}: {g}, expected {w}");
+        }
+    }
+}
