@@ -217,7 +217,10 @@ mod tests {
                 "[model]\nactivation = 'rule'",
                 "model.activation cannot be \"rule\": expected one of `relu`, `sigmoid`, `tanh`, `softplus`, `linear`",
             ),
-            ("[model]\nkind = 'vea'", "model.kind cannot be \"vea\": expected `ae`, `dae` or `vae`"),
+            (
+                "[model]\nkind = 'vea'",
+                "model.kind cannot be \"vea\": expected `ae`, `dae`, `sparse`, `k-sparse` or `vae`",
+            ),
             ("[optimizer]\nkind = 3", "optimizer.kind cannot be 3: expected `adam` or `sgd`"),
             ("[optimizer]\nbeta1 = true", "optimizer.beta1 cannot be true: expected a number, found boolean true"),
             ("[data]\nresident = 1", "data.resident cannot be 1: expected true or false, found integer 1"),

@@ -14,7 +14,7 @@ mod settings;
 
 pub use assign::apply;
 pub use check::{differences, resolve};
-pub use model::{Activation, Ae, Corruption, Dae, Dense, Likelihood, Loss, Model, Vae};
+pub use model::{Activation, Ae, Average, Corruption, Dae, Dense, KSparse, Likelihood, Loss, Model, Sparse, Vae};
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use recipe::{RECIPES, load, names, summary};
 pub use schedule::Schedule;

@@ -8,6 +8,8 @@ use toml::Table;
 pub const RECIPES: &[(&str, &str)] = &[
     ("ae", include_str!("../../assets/recipes/ae.toml")),
     ("dae", include_str!("../../assets/recipes/dae.toml")),
+    ("sparse", include_str!("../../assets/recipes/sparse.toml")),
+    ("k-sparse", include_str!("../../assets/recipes/k-sparse.toml")),
     ("vae", include_str!("../../assets/recipes/vae.toml")),
 ];
 
@@ -96,11 +98,11 @@ mod tests {
         let refusal = |name: &str| load(name).unwrap_err().to_string();
         assert_eq!(
             refusal("vea"),
-            "no recipe `vea` (did you mean `vae`?); give the path of a .toml file or one of: ae, dae, vae"
+            "no recipe `vea` (did you mean `vae`?); give the path of a .toml file or one of: ae, dae, sparse, k-sparse, vae"
         );
         assert_eq!(
             refusal("diffusion"),
-            "no recipe `diffusion`; give the path of a .toml file or one of: ae, dae, vae"
+            "no recipe `diffusion`; give the path of a .toml file or one of: ae, dae, sparse, k-sparse, vae"
         );
         assert!(refusal("no/such.toml").starts_with("cannot read recipe no/such.toml: "));
         let e = parse("a.toml", "[model]\nlatent = 3\nlatent = 4\n").unwrap_err().to_string();

@@ -4,6 +4,8 @@
 mod ae;
 mod dae;
 mod dense;
+mod k_sparse;
+mod sparse;
 mod vae;
 
 use crate::config::Model;
@@ -52,6 +54,8 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
     match model {
         Model::Ae(c) => c,
         Model::Dae(c) => c,
+        Model::Sparse(c) => c,
+        Model::KSparse(c) => c,
         Model::Vae(c) => c,
     }
 }

@@ -3,11 +3,15 @@
 mod ae;
 mod dae;
 mod dense;
+mod k_sparse;
+mod sparse;
 mod vae;
 
 pub use ae::Ae;
 pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
+pub use k_sparse::KSparse;
+pub use sparse::{Average, Sparse};
 pub use vae::{Likelihood, Vae};
 
 use super::settings::{at_least_one, at_most};
@@ -22,19 +26,25 @@ pub enum Model {
     Ae(Ae),
     /// Stacked Denoising Autoencoders, Vincent et al. 2010.
     Dae(Dae),
+    /// Sparse autoencoder, Ng 2011.
+    Sparse(Sparse),
+    /// k-Sparse Autoencoders, Makhzani & Frey 2013.
+    KSparse(KSparse),
     /// Auto-Encoding Variational Bayes, Kingma & Welling 2013; β-VAE (Higgins et al. 2017) with `beta > 1`.
     Vae(Vae),
 }
 
 impl Model {
     /// What `model.kind` may be.
-    pub const KINDS: &[&str] = &["ae", "dae", "vae"];
+    pub const KINDS: &[&str] = &["ae", "dae", "sparse", "k-sparse", "vae"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ae(_) => "ae",
             Self::Dae(_) => "dae",
+            Self::Sparse(_) => "sparse",
+            Self::KSparse(_) => "k-sparse",
             Self::Vae(_) => "vae",
         }
     }
@@ -43,6 +53,8 @@ impl Model {
         match self {
             Self::Ae(ae) => ae.validate(),
             Self::Dae(dae) => dae.validate(),
+            Self::Sparse(sparse) => sparse.validate(),
+            Self::KSparse(k_sparse) => k_sparse.validate(),
             Self::Vae(vae) => vae.validate(),
         }
     }
