@@ -14,7 +14,10 @@ mod settings;
 
 pub use assign::apply;
 pub use check::{differences, resolve};
-pub use model::{Activation, Ae, Contractive, Corruption, Dae, Dense, JacobianPenalty, Likelihood, Loss, Model, Vae};
+pub use model::{
+    Activation, Ae, Average, Contractive, Corruption, Dae, Dense, JacobianPenalty, KSparse, Likelihood, Loss, Model,
+    Sparse, Vae,
+};
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use recipe::{RECIPES, load, names, summary};
 pub use schedule::Schedule;

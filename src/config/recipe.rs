@@ -7,8 +7,10 @@ use toml::Table;
 /// Every recipe, as (name, TOML text).
 pub const RECIPES: &[(&str, &str)] = &[
     ("ae", include_str!("../../assets/recipes/ae.toml")),
-    ("contractive", include_str!("../../assets/recipes/contractive.toml")),
     ("dae", include_str!("../../assets/recipes/dae.toml")),
+    ("sparse", include_str!("../../assets/recipes/sparse.toml")),
+    ("k-sparse", include_str!("../../assets/recipes/k-sparse.toml")),
+    ("contractive", include_str!("../../assets/recipes/contractive.toml")),
     ("vae", include_str!("../../assets/recipes/vae.toml")),
 ];
 

@@ -55,6 +55,11 @@ impl Schedule {
         }
     }
 
+    /// The value that it ends with, however long the run.
+    pub fn end(&self) -> f64 {
+        self.at(u64::MAX)
+    }
+
     /// The least and the greatest value over all steps.
     pub fn range(&self) -> (f64, f64) {
         let at = |steps: &[u64]| steps.iter().map(|&s| self.at(s)).chain([self.at(0)]).collect();

@@ -36,8 +36,9 @@ impl Dense {
         self.encoder(net, x).pop().expect("the code is always there")
     }
 
-    /// What stands before the decoder's last activation: \[batch, features\].
-    pub fn logits<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
+    /// Every hidden layer of the decoder, from the code outwards, then what stands before its last activation,
+    /// \[batch, units\].
+    pub fn decoder<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Vec<Tensor<'g>> {
         let (encoder, net) = (net / "encoder", net / "decoder");
         // From the code outwards; the encoder's layer that leads from `width` units is the one to tie to.
         let widths: Vec<usize> = self.hidden.iter().rev().copied().chain([features]).collect();
@@ -48,7 +49,19 @@ impl Dense {
             let a = if self.tied { transposed(&here, &there, h, width) } else { linear(&here, h, width) };
             if last { a } else { activate(a, self.activation) }
         };
-        widths.iter().enumerate().fold(z, layer)
+        widths
+            .iter()
+            .enumerate()
+            .scan(z, |h, at| {
+                *h = layer(*h, at);
+                Some(*h)
+            })
+            .collect()
+    }
+
+    /// What stands before the decoder's last activation: \[batch, features\].
+    pub fn logits<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
+        self.decoder(net, z, features).pop().expect("the output is always there")
     }
 
     /// g(z): \[batch, features\].

@@ -5,6 +5,8 @@ mod ae;
 mod contractive;
 mod dae;
 mod dense;
+mod k_sparse;
+mod sparse;
 mod vae;
 
 use crate::config::Model;
@@ -52,8 +54,10 @@ pub trait Autoencoder {
 pub fn of(model: &Model) -> &dyn Autoencoder {
     match model {
         Model::Ae(c) => c,
-        Model::Contractive(c) => c,
         Model::Dae(c) => c,
+        Model::Sparse(c) => c,
+        Model::KSparse(c) => c,
+        Model::Contractive(c) => c,
         Model::Vae(c) => c,
     }
 }

@@ -42,6 +42,15 @@ pub fn bernoulli_nll<'g>(x: Tensor<'g>, logits: Tensor<'g>) -> Tensor<'g> {
     logits.bce(x)
 }
 
+/// KL(ρ ‖ ρ̂) = ρ ln(ρ/ρ̂) + (1 − ρ) ln((1 − ρ)/(1 − ρ̂)) of Bernoulli variables per element, nats; 0 < ρ < 1. ρ̂ is
+/// limited to [10⁻⁶, 1 − 10⁻⁶]; the gradient is zero outside.
+pub fn bernoulli_kl(rho: f64, rho_hat: Tensor<'_>) -> Tensor<'_> {
+    let r = rho_hat.clamp(1e-6, 1.0 - 1e-6);
+    let on = r.ln().affine(-rho, rho * rho.ln());
+    let off = (1.0 - r).ln().affine(rho - 1.0, (1.0 - rho) * (1.0 - rho).ln());
+    on + off
+}
+
 /// −ln N(x; mean, variance) = ½((x − mean)²/variance + ln 2π variance) per element.
 #[track_caller]
 pub fn gaussian_nll<'g>(x: Tensor<'g>, mean: Tensor<'g>, variance: f64) -> Tensor<'g> {

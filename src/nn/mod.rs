@@ -1,6 +1,7 @@
-//! F5: functions over [`Tensor`](crate::graph::Tensor): scopes and layers, distributions, corruptions, optimizers. What existing
-//! ops can express stands here, and is no op.
+//! F5: functions over [`Tensor`](crate::graph::Tensor): scopes and layers, distributions, corruptions, averages,
+//! optimizers, the norm of a Jacobian. What existing ops can express stands here, and is no op.
 
+mod average;
 pub mod corruption;
 mod distributions;
 pub mod jacobian;
@@ -8,6 +9,7 @@ mod layers;
 pub mod optim;
 mod scope;
 
-pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_nll, gaussian_nll};
+pub use average::moving_average;
+pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, gaussian_nll};
 pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
 pub use scope::{Mode, Scalars, Scope};

@@ -1,9 +1,9 @@
 //! [`Scope`]: a path under which a model declares parameters, draws noise and reads schedules.
 
 use crate::config::Schedule;
-use crate::graph::{Count, Graph, Init, Tensor};
+use crate::graph::{Count, Graph, Init, StateId, Tensor};
 use crate::kernels::StepRow;
-use crate::values::Shape;
+use crate::values::{DType, Shape};
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::ops::Div;
@@ -141,6 +141,18 @@ impl<'g> Scope<'g> {
             Schedule::Constant(c) => Count::Fixed(c.round() as usize),
             _ => Count::Scheduled(self.scalar_index(name, schedule)),
         }
+    }
+
+    /// 1/(1 − βᵗ) at the t-th step, as a tensor of rank 0.
+    pub fn correction(&self, name: &str, beta: f64) -> Tensor<'g> {
+        self.correction_index(name, beta);
+        self.graph.scalar(&self.name(name))
+    }
+
+    /// State under this path, for [`Graph::read`] and [`Graph::assign`]: zeros at first.
+    #[track_caller]
+    pub fn state(&self, name: &str, dims: &[usize]) -> StateId {
+        self.graph.declare(&format!("state/{}", self.name(name)), Shape::new(dims), DType::F32)
     }
 
     /// Noise uniform in (0, 1), \[samples, batch, …\].

@@ -4,12 +4,16 @@ mod ae;
 mod contractive;
 mod dae;
 mod dense;
+mod k_sparse;
+mod sparse;
 mod vae;
 
 pub use ae::Ae;
 pub use contractive::{Contractive, JacobianPenalty};
 pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
+pub use k_sparse::KSparse;
+pub use sparse::{Average, Sparse};
 pub use vae::{Likelihood, Vae};
 
 use super::settings::{at_least_one, at_most};
@@ -22,24 +26,30 @@ use serde::{Deserialize, Serialize};
 pub enum Model {
     /// Reducing the Dimensionality of Data with Neural Networks, Hinton & Salakhutdinov 2006.
     Ae(Ae),
-    /// Contractive Auto-Encoders, Rifai et al. 2011.
-    Contractive(Contractive),
     /// Stacked Denoising Autoencoders, Vincent et al. 2010.
     Dae(Dae),
+    /// Sparse autoencoder, Ng 2011.
+    Sparse(Sparse),
+    /// k-Sparse Autoencoders, Makhzani & Frey 2013.
+    KSparse(KSparse),
+    /// Contractive Auto-Encoders, Rifai et al. 2011.
+    Contractive(Contractive),
     /// Auto-Encoding Variational Bayes, Kingma & Welling 2013; β-VAE (Higgins et al. 2017) with `beta > 1`.
     Vae(Vae),
 }
 
 impl Model {
     /// What `model.kind` may be.
-    pub const KINDS: &[&str] = &["ae", "contractive", "dae", "vae"];
+    pub const KINDS: &[&str] = &["ae", "dae", "sparse", "k-sparse", "contractive", "vae"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ae(_) => "ae",
-            Self::Contractive(_) => "contractive",
             Self::Dae(_) => "dae",
+            Self::Sparse(_) => "sparse",
+            Self::KSparse(_) => "k-sparse",
+            Self::Contractive(_) => "contractive",
             Self::Vae(_) => "vae",
         }
     }
@@ -47,8 +57,10 @@ impl Model {
     pub(super) fn validate(&self) -> Result<()> {
         match self {
             Self::Ae(ae) => ae.validate(),
-            Self::Contractive(c) => c.validate(),
             Self::Dae(dae) => dae.validate(),
+            Self::Sparse(sparse) => sparse.validate(),
+            Self::KSparse(k_sparse) => k_sparse.validate(),
+            Self::Contractive(c) => c.validate(),
             Self::Vae(vae) => vae.validate(),
         }
     }
