@@ -2,29 +2,22 @@
 //! the slope, on every executor; training with each; the settings that are refused.
 
 mod common;
+#[path = "common/run.rs"]
+mod run;
 
 use common::{BOTH, Evaluated, Rng, param, total};
 use elbo::config::{self, Activation, Config};
-use elbo::data;
 use elbo::exec::{self, Choice};
 use elbo::graph::{Axes, Graph, Tensor, grad, vjp};
 use elbo::nn::{Layer, Mode, Scope, dense, jacobian};
 use elbo::plan::Options;
-use elbo::train::Session;
 use elbo::values::HostBuf;
+use run::{fast_devices, session, settings, steps};
 
 const BATCH: usize = 4;
 const PIXELS: usize = 7;
 const ALL: [Activation; 5] =
     [Activation::Sigmoid, Activation::Tanh, Activation::Softplus, Activation::Relu, Activation::Linear];
-
-fn devices() -> Vec<Choice> {
-    if std::env::var("ELBO_GPU_TESTS").as_deref() == Ok("skip") {
-        println!("ELBO_GPU_TESTS=skip: not run on gpu");
-        return vec![Choice::Cpu];
-    }
-    vec![Choice::Cpu, Choice::Gpu]
-}
 
 fn encoder<'g>(net: &Scope<'g>, x: Tensor<'g>, widths: &[usize], f: Activation) -> Vec<Layer<'g>> {
     let mut made: Vec<Layer<'g>> = Vec::new();
@@ -269,7 +262,7 @@ fn penalties_and_gradients_agree_on_every_executor() {
                 out.iter().map(|o| o.f32().iter().map(|&v| v.into()).collect()).collect()
             };
             let want = on(&Choice::Reference);
-            for choice in devices() {
+            for choice in fast_devices() {
                 for (k, (got, want)) in on(&choice).iter().zip(&want).enumerate() {
                     let largest = want.iter().fold(1e-6f64, |m, v| m.max(v.abs()));
                     for (g, w) in got.iter().zip(want) {
@@ -281,21 +274,9 @@ fn penalties_and_gradients_agree_on_every_executor() {
     }
 }
 
-/// The recipe with changes.
-fn recipe(changes: &[&str]) -> Config {
-    let mut table = config::load("contractive").unwrap();
-    changes.iter().for_each(|c| config::apply(&mut table, c).unwrap_or_else(|e| panic!("{c}: {e}")));
-    config::resolve(&table).unwrap()
-}
-
 /// The metrics of the first ten steps on MNIST.
 fn ten_steps(device: &Choice, c: &Config) -> Vec<Vec<f32>> {
-    let set = data::load("mnist", &data::Options { validation: 0, limit: 640 }).unwrap();
-    let exec = exec::open(device).unwrap_or_else(|e| panic!("{device}: {e} (ELBO_GPU_TESTS=skip leaves it out)"));
-    let mut s = Session::new(exec, c, set, None).unwrap();
-    s.begin_epoch(0).unwrap();
-    let ticket = s.submit(0, 10).unwrap();
-    s.exec.fetch(ticket).unwrap()
+    steps(&mut session(device, c), 10)
 }
 
 #[test]
@@ -309,7 +290,7 @@ fn ten_losses_agree_on_every_device_for_each_penalty() {
         [&["model.penalty=hutchinson", "model.code=tanh", "model.loss=mse"][..], &deep].concat(),
     ];
     for case in cases {
-        let c = recipe(&[&small[..], &case].concat());
+        let c = settings("contractive", &[&small[..], &case].concat());
         let oracle = ten_steps(&Choice::Reference, &c);
         assert!(oracle[9][0] < oracle[0][0], "{case:?}: the loss falls: {oracle:?}");
         // The penalty is in the loss, with its weight 1, and is no trifle.
@@ -318,7 +299,7 @@ fn ten_losses_agree_on_every_device_for_each_penalty() {
             let rest = if row.len() == 4 { row[1] } else { loss - jacobian };
             assert!((loss - rest - jacobian).abs() < 1e-3 * loss && jacobian > 1e-4, "{case:?}: {row:?}");
         }
-        for device in devices() {
+        for device in fast_devices() {
             let got = ten_steps(&device, &c);
             for (g, w) in got.iter().zip(&oracle).flat_map(|(g, w)| g.iter().zip(w)) {
                 assert!((g - w).abs() <= 1e-3 * w.abs(), "{device}, {case:?}: {g}, expected {w}");
@@ -330,7 +311,9 @@ fn ten_losses_agree_on_every_device_for_each_penalty() {
 #[test]
 fn the_penalty_contracts() {
     let small = ["model.latent=64", "train.batch=64", "optimizer.learning_rate=1e-2"];
-    let last = |weight: &str| ten_steps(&Choice::Cpu, &recipe(&[&small[..], &[weight]].concat())).pop().unwrap()[2];
+    let last = |weight: &str| {
+        ten_steps(&Choice::Cpu, &settings("contractive", &[&small[..], &[weight]].concat())).pop().unwrap()[2]
+    };
     let (free, held) = (last("model.weight=0"), last("model.weight=100"));
     assert!(held < 0.5 * free, "‖J‖² is {held} with the weight, {free} without");
 }

@@ -12,19 +12,15 @@ use elbo::graph::{BATCH, Count, Graph, Init, Tensor, grad};
 use elbo::models;
 use elbo::nn::{Mode, Scope, bernoulli_kl, moving_average};
 use elbo::plan::Options;
-use elbo::train::{Evaluation, Session};
+use elbo::train::Session;
 use elbo::values::Shape;
-use run::{EXAMPLES, devices, losses, refusal, session, settings, steps, ten_losses_agree};
+use run::{EXAMPLES, devices, losses, mean, refusal, session, settings, steps, ten_losses_agree};
 
 /// Networks small enough for the reference.
 const SMALL: &[&str] = &["model.latent=32", "train.batch=64"];
 
 fn near(what: &str, got: f64, want: f64, relative: f64) {
     assert!((got - want).abs() <= relative * (1e-6 + want.abs()), "{what}: {got}, expected {want}");
-}
-
-fn value(of: &Evaluation, name: &str) -> f64 {
-    of.means.values().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1
 }
 
 /// The place of a metric in the rows of training.
@@ -118,12 +114,12 @@ fn every_hidden_layer_is_penalised_and_logged() {
             let c = settings("sparse", &[SMALL, &["model.hidden=[]", batch]].concat());
             session(&device, &c).evaluate("test").unwrap()
         });
-        near("rho.1 by batches", value(&parts, "rho.1"), value(&whole, "rho.1"), 1e-5);
+        near("rho.1 by batches", mean(&parts, "rho.1"), mean(&whole, "rho.1"), 1e-5);
         assert_eq!(whole.means.values().map(|v| v.0).collect::<Vec<_>>(), ["squared error", "rho.1"]);
         let mut s = session(&device, &settings("sparse", SMALL));
         let codes = s.encode("test", 0, EXAMPLES).unwrap();
-        let mean = codes.iter().map(|&v| f64::from(v)).sum::<f64>() / codes.len() as f64;
-        near("the mean of the codes", value(&whole, "rho.1"), mean, 1e-5);
+        let of_codes = codes.iter().map(|&v| f64::from(v)).sum::<f64>() / codes.len() as f64;
+        near("the mean of the codes", mean(&whole, "rho.1"), of_codes, 1e-5);
     }
 }
 
@@ -194,7 +190,7 @@ fn units_end_at_the_mean_activation_that_was_asked_for() {
             "optimizer.learning_rate={values=[1e-2,1e-3],at=[0,250]}",
         ];
         let mut s = session(&Choice::Cpu, &settings("sparse", &[&quick[..], changes].concat()));
-        let before = value(&s.evaluate("test").unwrap(), "squared error");
+        let before = mean(&s.evaluate("test").unwrap(), "squared error");
         let rows = steps(&mut s, 350);
         let layers = if changes.len() == 2 && changes[1].contains("hidden") { 3 } else { 1 };
         for layer in 1..=layers {
@@ -205,7 +201,7 @@ fn units_end_at_the_mean_activation_that_was_asked_for() {
             assert!((0.08..=0.12).contains(&last), "{changes:?}: layer {layer}: {last}");
             println!("{changes:?}: layer {layer}: {last}");
         }
-        let after = value(&s.evaluate("test").unwrap(), "squared error");
+        let after = mean(&s.evaluate("test").unwrap(), "squared error");
         assert!(after < 0.6 * before, "{changes:?}: and it learns: {before}, {after}");
     }
 }
@@ -267,7 +263,7 @@ fn training_keeps_k_by_schedule_and_evaluation_alpha_times_the_last() {
         let k = column(&s, "k");
         // 5 · 1.5 = 7.5, before the first step as after the last.
         for _ in 0..2 {
-            assert_eq!(value(&s.evaluate("test").unwrap(), "k"), 8.0, "{device}");
+            assert_eq!(mean(&s.evaluate("test").unwrap(), "k"), 8.0, "{device}");
             let codes = s.encode("test", 0, 50).unwrap();
             assert!(codes.chunks(32).all(|z| z.iter().filter(|&&v| v != 0.0).count() == 8), "{device}");
             let kept: Vec<f32> = steps(&mut s, 8).iter().map(|row| row[k]).collect();

@@ -1,87 +1,40 @@
 //! Training end to end at a small size: three executors that agree, runs that repeat to the bit, evaluations that can
 //! be trusted, and settings that do what they say and nothing else.
 
+#[path = "common/run.rs"]
+mod run;
+
 use elbo::checkpoint;
-use elbo::config::{self, Config};
-use elbo::data::{self, Dataset};
-use elbo::exec::{self, Choice};
+use elbo::config::Config;
+use elbo::exec::Choice;
 use elbo::graph::{Binarise, Graph};
 use elbo::kernels::StepRow;
 use elbo::plan::{Options, compile};
-use elbo::train::{Evaluation, Session};
+use elbo::train::Session;
 use elbo::values::{DType, Philox, Shape, permutation, stream};
 use half::f16;
+use run::{EXAMPLES, fast_devices, gpu_wanted, grouped, mean, mnist, session, settings};
 use safetensors::{Dtype, SafeTensors};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
-/// Training images, and test images, of every test here.
-const EXAMPLES: usize = 512;
 /// What losses of different executors may differ by, relative. (cpu and llvmpipe come to 2.4e-7 on the recipe.)
 const AGREE: f64 = 1e-4;
 /// A network small enough for the reference.
 const SMALL: &[&str] = &["model.hidden=[32]", "model.latent=8", "train.batch=64"];
 
-fn mnist() -> Dataset {
-    static SET: OnceLock<Dataset> = OnceLock::new();
-    let options = data::Options { validation: 0, limit: EXAMPLES };
-    SET.get_or_init(|| data::load("mnist", &options).unwrap()).clone()
-}
-
 /// The recipe `vae` with changes.
 fn vae(changes: &[&[&str]]) -> Config {
-    let mut table = config::load("vae").unwrap();
-    for change in changes.concat() {
-        config::apply(&mut table, change).unwrap_or_else(|e| panic!("{change}: {e}"));
-    }
-    config::resolve(&table).unwrap()
-}
-
-/// Whether there is to be a GPU. One that is missing fails the test that opens it.
-fn gpu_wanted() -> bool {
-    let skip = std::env::var("ELBO_GPU_TESTS").is_ok_and(|v| v == "skip");
-    if skip {
-        // Past the harness, which would swallow a print.
-        let _ = writeln!(std::io::stderr(), "ELBO_GPU_TESTS=skip: a GPU leg of tests/training.rs was left out");
-    }
-    !skip
-}
-
-/// cpu, and gpu unless it is to be skipped.
-fn fast_devices() -> Vec<Choice> {
-    if gpu_wanted() { vec![Choice::Cpu, Choice::Gpu] } else { vec![Choice::Cpu] }
-}
-
-fn session(device: &Choice, c: &Config) -> Session {
-    let exec = exec::open(device).unwrap_or_else(|e| panic!("{device}: {e} (ELBO_GPU_TESTS=skip leaves it out)"));
-    Session::new(exec, c, mnist(), None).unwrap()
+    settings("vae", &changes.concat())
 }
 
 fn load_weights(s: &mut Session, path: &Path) {
     checkpoint::restore(s, &checkpoint::read(path).unwrap(), false).unwrap();
 }
 
-/// Makes steps `0..steps`, at most `group` in a submit, and returns the metrics of each: loss, recon, kl.
-fn steps(s: &mut Session, steps: u64, group: u64) -> Vec<Vec<f32>> {
-    let per_epoch = s.steps_per_epoch();
-    let (mut at, mut rows) = (0, Vec::new());
-    while at < steps {
-        if at % per_epoch == 0 {
-            s.begin_epoch(at / per_epoch).unwrap();
-        }
-        let count = group.min(steps - at).min(per_epoch - at % per_epoch).min(s.group_limit() as u64);
-        let ticket = s.submit(at, count as usize).unwrap();
-        rows.extend(s.exec.fetch(ticket).unwrap());
-        at += count;
-    }
-    rows
-}
-
 /// Losses of the first `n` steps, one submit each.
 fn losses(device: &Choice, c: &Config, n: u64) -> Vec<f64> {
-    steps(&mut session(device, c), n, 1).iter().map(|row| f64::from(row[0])).collect()
+    grouped(&mut session(device, c), n, 1).iter().map(|row| f64::from(row[0])).collect()
 }
 
 fn bits(rows: &[Vec<f32>]) -> Vec<u32> {
@@ -92,10 +45,6 @@ fn bits(rows: &[Vec<f32>]) -> Vec<u32> {
 fn weights(s: &mut Session) -> Vec<u32> {
     let paths: Vec<String> = (0..s.layout.buckets.len()).map(|i| s.layout.path(i)).collect();
     paths.iter().flat_map(|p| s.exec.read(p).unwrap().f32().iter().map(|v| v.to_bits()).collect::<Vec<_>>()).collect()
-}
-
-fn mean(of: &Evaluation, name: &str) -> f64 {
-    of.means.values().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1
 }
 
 #[track_caller]
@@ -159,7 +108,7 @@ fn streamed_data_and_grouped_steps_give_the_same_bits() {
     for device in fast_devices() {
         let run = |change: &str, group: u64| {
             let mut s = session(&device, &vae(&[SMALL, &["train.batch=60", change]]));
-            let rows = steps(&mut s, 20, group);
+            let rows = grouped(&mut s, 20, group);
             let e = s.evaluate("test").unwrap();
             (bits(&rows), weights(&mut s), e)
         };
@@ -176,7 +125,7 @@ fn an_evaluation_repeats_and_counts_each_example_once() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("checkpoints")).unwrap();
         let mut s = session(&device, &vae(&[]));
-        steps(&mut s, 4, 4);
+        grouped(&mut s, 4, 4);
         let saved = checkpoint::save(&mut s, 4, &Default::default(), folder.path()).unwrap();
         let first = s.evaluate("test").unwrap();
         assert_eq!(first, s.evaluate("test").unwrap(), "{device}");
@@ -291,7 +240,7 @@ fn beta_one_is_the_vae_and_a_schedule_changes_the_weight_alone() {
     for device in fast_devices() {
         let run = |beta: &str| {
             let mut s = session(&device, &vae(&[SMALL, &[&format!("model.beta={beta}")]]));
-            let rows = steps(&mut s, 12, 8);
+            let rows = grouped(&mut s, 12, 8);
             let e = s.evaluate("test").unwrap();
             (rows, weights(&mut s), e)
         };

@@ -2,12 +2,17 @@
 //!
 //! min L(x, g(f(x))) + λ ‖J_f(x)‖²_F,  J_f(x) = ∂f(x)/∂x
 
-use super::{Autoencoder, Loss};
-use crate::config::{Contractive, JacobianPenalty};
+use super::Loss;
+use super::dense::OverDense;
+use crate::config::{Contractive, Dense, JacobianPenalty};
 use crate::graph::{BATCH, Tensor};
 use crate::nn::{Layer, Scope, jacobian};
 
-impl Autoencoder for Contractive {
+impl OverDense for Contractive {
+    fn net(&self) -> &Dense {
+        &self.net
+    }
+
     /// The squared error is reported whatever is minimised; `jacobian` is ‖J_f(x)‖²_F, before λ.
     fn loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Loss<'g> {
         let layers = self.net.encoder_layers(net, x);
@@ -18,22 +23,6 @@ impl Autoencoder for Contractive {
         let mut terms = r.terms;
         terms.push(("jacobian", penalty));
         Loss { total, reported: r.squared, headline: "squared error", unit: "an image", terms }
-    }
-
-    fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        self.net.encode(net, x)
-    }
-
-    fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
-        self.net.decode(net, z, features)
-    }
-
-    fn latent(&self) -> usize {
-        self.net.latent
-    }
-
-    fn hidden(&self) -> &[usize] {
-        &self.net.hidden
     }
 }
 

@@ -2,20 +2,25 @@
 //!
 //! min E\[α Σ_{i corrupted} L(xᵢ, yᵢ) + β Σ_{i clean} L(xᵢ, yᵢ)\],  y = g(f(x̃)), x̃ ~ q(x̃ | x), x the clean input
 
-use super::{Autoencoder, Loss};
-use crate::config::{Corruption, Dae};
+use super::Loss;
+use super::dense::OverDense;
+use crate::config::{Corruption, Dae, Dense};
 use crate::graph::{BATCH, FEATURES, Tensor};
 use crate::nn::corruption::{Corrupted, gaussian, masking, masking_bernoulli, salt_and_pepper};
 use crate::nn::{Mode, Scope};
 
-impl Autoencoder for Dae {
+impl OverDense for Dae {
+    fn net(&self) -> &Dense {
+        &self.net
+    }
+
     /// In evaluation nothing is corrupted; what is reported is the error on all dimensions, each of weight 1.
     fn loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Loss<'g> {
         let corrupted = match net.mode() {
             Mode::Train => self.corrupt(&(net / "corruption"), x),
             Mode::Evaluate => Corrupted { x, mask: x.like(0.0) },
         };
-        let z = self.encode(net, corrupted.x);
+        let z = self.net.encode(net, corrupted.x);
         let logits = self.net.logits(net, z, x.shape().last());
         let r = self.net.reconstruction(x, logits);
         let total = match self.emphasis {
@@ -26,22 +31,6 @@ impl Autoencoder for Dae {
             }
         };
         Loss { total, reported: r.squared, headline: "squared error", unit: "an image", terms: r.terms }
-    }
-
-    fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        self.net.encode(net, x)
-    }
-
-    fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
-        self.net.decode(net, z, features)
-    }
-
-    fn latent(&self) -> usize {
-        self.net.latent
-    }
-
-    fn hidden(&self) -> &[usize] {
-        &self.net.hidden
     }
 }
 

@@ -1,8 +1,40 @@
 //! The fully connected network of the autoencoders without a prior: f(x) = code, g(code) = x̂, and the error of x̂.
 
-use crate::config::{Dense, Loss as Objective};
+use super::{Autoencoder, Loss};
+use crate::config::{self, Dense};
 use crate::graph::{BATCH, FEATURES, Tensor};
 use crate::nn::{Layer, Scope, activate, bernoulli_nll, dense, linear, transposed};
+
+/// A model of a [`Dense`] network, whose code and whose decoder's output are the network's: it adds a loss.
+pub trait OverDense {
+    /// The network.
+    fn net(&self) -> &Dense;
+
+    /// As [`Autoencoder::loss`].
+    fn loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Loss<'g>;
+}
+
+impl<M: OverDense> Autoencoder for M {
+    fn loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Loss<'g> {
+        OverDense::loss(self, net, x)
+    }
+
+    fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
+        self.net().encode(net, x)
+    }
+
+    fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
+        self.net().decode(net, z, features)
+    }
+
+    fn latent(&self) -> usize {
+        self.net().latent
+    }
+
+    fn hidden(&self) -> &[usize] {
+        &self.net().hidden
+    }
+}
 
 /// The error of a batch's reconstructions, scalars per example.
 pub struct Reconstruction<'g> {
@@ -72,8 +104,8 @@ impl Dense {
     /// What the settings ask to minimise, an element: the squared error or the cross-entropy, \[batch, features\].
     pub fn errors<'g>(&self, x: Tensor<'g>, logits: Tensor<'g>) -> Tensor<'g> {
         match self.loss {
-            Objective::Mse => (activate(logits, self.output) - x).square(),
-            Objective::CrossEntropy => bernoulli_nll(x, logits),
+            config::Loss::Mse => (activate(logits, self.output) - x).square(),
+            config::Loss::CrossEntropy => bernoulli_nll(x, logits),
         }
     }
 
@@ -81,8 +113,8 @@ impl Dense {
     pub fn reconstruction<'g>(&self, x: Tensor<'g>, logits: Tensor<'g>) -> Reconstruction<'g> {
         let squared = (activate(logits, self.output) - x).square().sum(FEATURES).mean(BATCH);
         let (objective, terms) = match self.loss {
-            Objective::Mse => (squared, vec![]),
-            Objective::CrossEntropy => {
+            config::Loss::Mse => (squared, vec![]),
+            config::Loss::CrossEntropy => {
                 let nats = bernoulli_nll(x, logits).sum(FEATURES).mean(BATCH);
                 (nats, vec![("cross-entropy", nats)])
             }

@@ -2,8 +2,9 @@
 //!
 //! min L(x, g(f(x))) + weight·Σₗ Σⱼ KL(ρ ‖ ρ̂ₗⱼ),  ρ̂ₗⱼ the mean of h over examples, for unit j of hidden layer l
 
-use super::{Autoencoder, Loss};
-use crate::config::{Average, Sparse};
+use super::Loss;
+use super::dense::OverDense;
+use crate::config::{Average, Dense, Sparse};
 use crate::graph::{Axes, BATCH, Tensor};
 use crate::nn::{Mode, Scope, bernoulli_kl, moving_average};
 
@@ -13,7 +14,11 @@ const RHO: [&str; 2 * Sparse::DEEPEST + 1] = [
     "rho.13", "rho.14", "rho.15",
 ];
 
-impl Autoencoder for Sparse {
+impl OverDense for Sparse {
+    fn net(&self) -> &Dense {
+        &self.net
+    }
+
     /// The penalty belongs to training: it is a function of a batch, and no mean over examples.
     ///
     /// ∂KL/∂hₙⱼ is (−ρ/ρ̂ⱼ + (1 − ρ)/(1 − ρ̂ⱼ))·c with c = 1/N over a batch of N, and of the moving average
@@ -33,22 +38,6 @@ impl Autoencoder for Sparse {
         }
         terms.extend(RHO.into_iter().zip(means.iter().map(|m| m.mean(Axes::All))));
         Loss { total, reported: r.squared, headline: "squared error", unit: "an image", terms }
-    }
-
-    fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        self.net.encode(net, x)
-    }
-
-    fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
-        self.net.decode(net, z, features)
-    }
-
-    fn latent(&self) -> usize {
-        self.net.latent
-    }
-
-    fn hidden(&self) -> &[usize] {
-        &self.net.hidden
     }
 }
 

@@ -77,7 +77,7 @@ impl<'g> Layer<'g> {
     }
 }
 
-/// The [`linear`] layer of x and its activation; x: \[batch, inputs\].
+/// The [`linear`] layer of x and its activation.
 #[track_caller]
 pub fn dense<'g>(net: &Scope<'g>, x: Tensor<'g>, outputs: usize, f: Activation) -> Layer<'g> {
     net.within(|| {
@@ -92,8 +92,7 @@ pub fn dense<'g>(net: &Scope<'g>, x: Tensor<'g>, outputs: usize, f: Activation) 
 pub fn layers<'g>(net: &Scope<'g>, x: Tensor<'g>, widths: &[usize], f: Activation) -> Vec<Tensor<'g>> {
     let mut made: Vec<Tensor<'g>> = Vec::with_capacity(widths.len());
     for (i, &width) in widths.iter().enumerate() {
-        let (net, x) = (net / i, made.last().copied().unwrap_or(x));
-        made.push(net.within(|| activate(linear(&net, x, width), f)));
+        made.push(dense(&(net / i), made.last().copied().unwrap_or(x), width, f).after);
     }
     made
 }

@@ -157,14 +157,17 @@ impl<'g> Scope<'g> {
 
     /// Noise uniform in (0, 1), \[samples, batch, …\].
     pub fn uniform(&self, dims: &[usize]) -> Tensor<'g> {
-        let by_example = self.mode == Mode::Evaluate;
-        self.within(|| self.graph.random(&self.path, Shape::new(dims), false, by_example))
+        self.draw(dims, false)
     }
 
     /// Standard normal noise \[samples, batch, …\].
     pub fn normal(&self, dims: &[usize]) -> Tensor<'g> {
+        self.draw(dims, true)
+    }
+
+    fn draw(&self, dims: &[usize], normal: bool) -> Tensor<'g> {
         let by_example = self.mode == Mode::Evaluate;
-        self.within(|| self.graph.random(&self.path, Shape::new(dims), true, by_example))
+        self.within(|| self.graph.random(&self.path, Shape::new(dims), normal, by_example))
     }
 }
 

@@ -4,7 +4,7 @@
 use elbo::config::{self, Config};
 use elbo::data::{self, Dataset};
 use elbo::exec::{self, Choice};
-use elbo::train::Session;
+use elbo::train::{Evaluation, Session};
 use std::io::Write as _;
 use std::sync::OnceLock;
 
@@ -36,14 +36,24 @@ pub fn refusal(recipe: &str, changes: &[&str]) -> String {
     e.to_string()
 }
 
-/// Every executor; the GPU is left out only where `ELBO_GPU_TESTS=skip` says so.
-pub fn devices() -> Vec<Choice> {
-    if std::env::var("ELBO_GPU_TESTS").is_ok_and(|v| v == "skip") {
+/// Whether there is to be a GPU. One that is missing fails the test that opens it.
+pub fn gpu_wanted() -> bool {
+    let skip = std::env::var("ELBO_GPU_TESTS").is_ok_and(|v| v == "skip");
+    if skip {
         // Past the harness, which would swallow a print.
         let _ = writeln!(std::io::stderr(), "ELBO_GPU_TESTS=skip: a GPU leg was left out");
-        return vec![Choice::Reference, Choice::Cpu];
     }
-    vec![Choice::Reference, Choice::Cpu, Choice::Gpu]
+    !skip
+}
+
+/// cpu, and gpu unless it is to be skipped.
+pub fn fast_devices() -> Vec<Choice> {
+    if gpu_wanted() { vec![Choice::Cpu, Choice::Gpu] } else { vec![Choice::Cpu] }
+}
+
+/// Every executor, but gpu where it is to be skipped.
+pub fn devices() -> Vec<Choice> {
+    [vec![Choice::Reference], fast_devices()].concat()
 }
 
 pub fn session(device: &Choice, c: &Config) -> Session {
@@ -53,18 +63,28 @@ pub fn session(device: &Choice, c: &Config) -> Session {
 
 /// Makes steps `0..n` and returns the metrics of each.
 pub fn steps(s: &mut Session, n: u64) -> Vec<Vec<f32>> {
+    grouped(s, n, u64::MAX)
+}
+
+/// The same with at most `group` steps in a submit.
+pub fn grouped(s: &mut Session, n: u64, group: u64) -> Vec<Vec<f32>> {
     let per_epoch = s.steps_per_epoch();
     let (mut at, mut rows) = (0, Vec::new());
     while at < n {
         if at % per_epoch == 0 {
             s.begin_epoch(at / per_epoch).unwrap();
         }
-        let count = (n - at).min(per_epoch - at % per_epoch).min(s.group_limit() as u64);
+        let count = group.min(n - at).min(per_epoch - at % per_epoch).min(s.group_limit() as u64);
         let ticket = s.submit(at, count as usize).unwrap();
         rows.extend(s.exec.fetch(ticket).unwrap());
         at += count;
     }
     rows
+}
+
+/// A mean of an evaluation, by name.
+pub fn mean(of: &Evaluation, name: &str) -> f64 {
+    of.means.values().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1
 }
 
 /// The losses of the first `n` steps.
