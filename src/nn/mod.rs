@@ -12,4 +12,4 @@ mod scope;
 pub use average::moving_average;
 pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, gaussian_nll};
 pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
-pub use scope::{Mode, Scalars, Scope};
+pub use scope::{Mode, Scalars, Scope, state_path};
