@@ -16,7 +16,7 @@ pub use assign::apply;
 pub use check::{differences, resolve};
 pub use model::{
     Activation, Ae, Average, BetaVae, Contractive, Control, Corruption, Dae, Dense, JacobianPenalty, KSparse,
-    Likelihood, Loss, Model, Sparse, Vae, Variational,
+    Likelihood, Loss, Model, Objective, Sparse, Vae, Variational,
 };
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use recipe::{RECIPES, load, names, summary};

@@ -205,7 +205,11 @@ mod tests {
     fn written_settings_are_read_back_the_same() {
         let ramp = Schedule::Linear { from: 0.0, to: 4.0, steps: 1000, start: 10 };
         let mut c = Config {
-            model: Model::Vae(Vae { beta: ramp, net: Variational { hidden: vec![], ..Variational::default() } }),
+            model: Model::Vae(Vae {
+                beta: ramp,
+                net: Variational { hidden: vec![], ..Variational::default() },
+                ..Vae::default()
+            }),
             ..Config::default()
         };
         c.data.name = "my \"images\"/a\\b".into();

@@ -19,7 +19,7 @@ const LOG_BETA: &str = "log_beta";
 impl Autoencoder for BetaVae {
     /// Evaluation reports recon + KL, whatever is minimised. `beta` is the multiplier of the step, `capacity` is C.
     fn loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Loss<'g> {
-        let Terms { recon, kl } = self.net.terms(net, x);
+        let Terms { recon, kl, .. } = self.net.terms(net, x);
         let mut terms = vec![("recon", recon), ("kl", kl)];
         let total = match (net.mode(), self.control) {
             (Mode::Evaluate, _) => recon + kl,

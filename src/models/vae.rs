@@ -1,20 +1,30 @@
-//! Auto-Encoding Variational Bayes, Kingma & Welling 2013, eq. 10.
+//! Auto-Encoding Variational Bayes, Kingma & Welling 2013, eq. 10; Importance Weighted Autoencoders, Burda et al. 2016,
+//! eq. 8.
 //!
 //! −ELBO = E_q(z|x)\[−ln p(x|z)\] + KL(q(z|x) ‖ N(0, I)),  q = N(μ(x), diag σ²(x)),  z = μ + σ ε
+//!
+//! −IWAE-k = −E\[ln 1/k Σᵢ wᵢ\],  wᵢ = p(x|zᵢ) p(zᵢ) / q(zᵢ|x),  z₁ … z_k ~ q(z|x)
 //!
 //! `beta` is for a KL term that is warmed up; what else is done with it is the β-VAE's.
 
 use super::variational::Terms;
 use super::{Autoencoder, Loss};
-use crate::config::Vae;
-use crate::graph::Tensor;
-use crate::nn::Scope;
+use crate::config::{Objective, Vae};
+use crate::graph::{BATCH, SAMPLES, Tensor};
+use crate::nn::{Mode, Scope};
 
 impl Autoencoder for Vae {
+    /// `recon` and `kl` are those of the ELBO whatever is minimised: the mean over the samples, and the exact KL.
     fn loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Loss<'g> {
-        let Terms { recon, kl } = self.net.terms(net, x);
-        let total = recon + net.scalar("beta", &self.beta) * kl;
-        let terms = vec![("recon", recon), ("kl", kl)];
+        let Terms { recon, kl, log_weights } = self.net.terms(net, x);
+        let mut terms = vec![("recon", recon), ("kl", kl)];
+        let total = match self.objective {
+            Objective::Elbo => recon + net.scalar("beta", &self.beta) * kl,
+            Objective::Iwae => -log_weights.logmeanexp(SAMPLES).mean(BATCH),
+        };
+        if (net.mode(), self.objective) == (Mode::Evaluate, Objective::Iwae) {
+            terms.push(("-IWAE", total));
+        }
         Loss { total, reported: recon + kl, headline: "-ELBO", unit: "nats", terms }
     }
 

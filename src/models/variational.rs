@@ -1,27 +1,30 @@
 //! The fully connected network of the VAE and the β-VAE: q(z | x) = N(μ(x), diag σ²(x)), p(x | z), p(z) = N(0, I), and
-//! the two terms of the ELBO.
+//! the terms of the bounds on ln p(x).
 
 use crate::config::{Likelihood, Variational};
 use crate::graph::{BATCH, FEATURES, LATENTS, SAMPLES, Tensor};
-use crate::nn::{DiagonalGaussian, Scope, bernoulli_nll, gaussian_nll, linear, mlp};
+use crate::nn::{DiagonalGaussian, Scope, bernoulli_nll, gaussian_nll, linear, mlp, standard_log_prob};
 
-/// The terms of the negative ELBO of a batch, recon + KL: scalars, nats per example.
+/// The terms of the negative ELBO of a batch, recon + KL: scalars, nats per example; and what other bounds are made of.
 pub struct Terms<'g> {
     /// E_q(z|x)\[−ln p(x|z)\]
     pub recon: Tensor<'g>,
     /// KL(q(z|x) ‖ p(z))
     pub kl: Tensor<'g>,
+    /// ln w = ln p(x|z) + ln p(z) − ln q(z|x) of each sample: \[samples, batch\], nats.
+    pub log_weights: Tensor<'g>,
 }
 
 impl Variational {
-    /// recon and KL of x. With S > 1 samples the reconstruction is their mean, the KL is exact.
+    /// The terms of x. With S > 1 samples the reconstruction is their mean, the KL is exact.
     pub fn terms<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Terms<'g> {
         let q = self.posterior(&(net / "encoder"), x);
-        let z = q.sample(&(net / "encoder"), self.samples);
+        let (z, log_q) = q.sample_and_log_prob(&(net / "encoder"), self.samples);
         let y = self.decoder(&(net / "decoder"), z, x.shape().last());
-        let recon = self.nll(x, y).sum(FEATURES).mean(SAMPLES).mean(BATCH);
+        let nll = self.nll(x, y).sum(FEATURES);
+        let recon = nll.mean(SAMPLES).mean(BATCH);
         let kl = q.kl_standard().sum(LATENTS).mean(BATCH);
-        Terms { recon, kl }
+        Terms { recon, kl, log_weights: standard_log_prob(z) - nll - log_q }
     }
 
     /// μ(x): \[batch, latent\].

@@ -10,6 +10,8 @@ pub mod optim;
 mod scope;
 
 pub use average::moving_average;
-pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, gaussian_nll};
+pub use distributions::{
+    DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, gaussian_nll, standard_log_prob,
+};
 pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
 pub use scope::{Mode, Scalars, Scope, state_path};

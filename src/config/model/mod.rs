@@ -17,7 +17,7 @@ pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
 pub use k_sparse::KSparse;
 pub use sparse::{Average, Sparse};
-pub use vae::Vae;
+pub use vae::{Objective, Vae};
 pub use variational::{Likelihood, Variational};
 
 use super::settings::{at_least_one, at_most};
