@@ -186,6 +186,12 @@ fn binary_cases(f: binary::Op) -> Vec<Case> {
     cases
 }
 
+/// x/4 + 2I: triangular systems that are far from singular, and matrices that are positive definite.
+fn heavier(x: Tensor<'_>) -> Tensor<'_> {
+    let ones = x.like(2.0);
+    x * 0.25 + (ones.triangle(1.0) - ones.triangle(0.0))
+}
+
 fn structure_cases() -> Vec<Case> {
     let mut c = vec![
         case("broadcast new axes", &[&[3]], |_, x| x[0].broadcast(Shape::new(&[2, 4, 3])).exp()),
@@ -244,6 +250,32 @@ fn structure_cases() -> Vec<Case> {
             x[0].logsumexp(Axes::Numbered(1, 2)) - (x[0] * x[1]).sum(Axes::Numbered(1, 2))
         }),
     ];
+    for s in [0.0, 0.5, -1.25] {
+        c.push(case(format!("triangle {s}"), &[&[2, 3, 3]], move |_, x| x[0].triangle(s).exp()));
+    }
+    c.push(case("triangle of rank 2", &[&[4, 4]], |_, x| x[0].triangle(1.0) * x[0]));
+    c.push(case("diagonals there and back", &[&[2, 3, 3], &[4]], |_, x| {
+        x[0].diagonal().exp().diagonal_matrix() * x[0] + total(x[1].diagonal_matrix().diagonal().square())
+    }));
+    c.push(case("products of stacked matrices", &[&[2, 2, 3, 4], &[2, 2, 5, 4]], |_, x| {
+        x[0].matrix_product(x[1], false, true).tanh()
+    }));
+    for transposed in [false, true] {
+        for (l, b) in
+            [(&[1, 1][..], &[1, 3][..]), (&[4, 4], &[4, 1]), (&[2, 3, 3], &[2, 3, 2]), (&[2, 1, 2, 2], &[2, 1, 2, 3])]
+        {
+            let name = format!("triangular_solve {l:?} {b:?} transposed={transposed}");
+            c.push(case(name, &[l, b], move |_, x| heavier(x[0]).triangular_solve(x[1], transposed)));
+        }
+        c.push(case(
+            format!("triangular_solve, its own right side, transposed={transposed}"),
+            &[&[3, 3]],
+            move |_, x| heavier(x[0]).triangular_solve(x[0], transposed),
+        ));
+    }
+    for dims in [&[1, 1][..], &[4, 4], &[2, 3, 3], &[2, 1, 2, 2]] {
+        c.push(case(format!("cholesky {dims:?}"), &[dims], |_, x| heavier(x[0]).cholesky()));
+    }
     for perm in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         c.push(case(format!("permute {perm:?}"), &[&[2, 3, 4]], move |_, x| x[0].permute(&perm).exp()));
     }
@@ -312,7 +344,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 24;
+    const VARIANTS: usize = 27;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -338,6 +370,9 @@ fn examples() -> Vec<Op> {
         Op::Linear { .. } => 21,
         Op::BceGrad(_) => 22,
         Op::TopK(_) => 23,
+        Op::Triangle(_) => 24,
+        Op::TriangularSolve { .. } => 25,
+        Op::Cholesky => 26,
     };
     let mut ops = vec![
         Op::Param(0),
@@ -362,6 +397,9 @@ fn examples() -> Vec<Op> {
         Op::Linear { ta: false, tb: false, bias: false, act: Act::None },
         Op::BceGrad(1.0),
         Op::TopK(Count::Fixed(1)),
+        Op::Triangle(0.5),
+        Op::TriangularSolve { transposed: false },
+        Op::Cholesky,
     ];
     ops.extend(unary::Op::ALL.map(|f| Op::Unary(f, 0.0, 0.0)));
     ops.extend(binary::Op::ALL.map(Op::Binary));

@@ -21,7 +21,7 @@ impl std::fmt::Debug for Tensor<'_> {
 }
 
 #[track_caller]
-fn bad(graph: &Graph, op: &str, shapes: &[Shape], why: &str) -> ! {
+pub(super) fn bad(graph: &Graph, op: &str, shapes: &[Shape], why: &str) -> ! {
     let shapes: Vec<String> = shapes.iter().map(Shape::to_string).collect();
     panic!("{op} of {} in scope `{}`: {why}", shapes.join(" and "), graph.scope())
 }
@@ -58,7 +58,7 @@ impl<'g> Tensor<'g> {
         self.graph.push(Op::Reshape, &[self.id], shape, DType::F32, Some(axis))
     }
 
-    fn make(self, op: Op, args: &[usize], shape: Shape, batch: Option<usize>) -> Self {
+    pub(super) fn make(self, op: Op, args: &[usize], shape: Shape, batch: Option<usize>) -> Self {
         self.graph.push(op, args, shape, DType::F32, batch)
     }
 
