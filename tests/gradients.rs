@@ -10,7 +10,7 @@ use elbo::config::Activation;
 use elbo::graph::{Axes, BATCH, Binarise, Count, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, grad};
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{binary, unary};
-use elbo::nn::{self, DiagonalGaussian, Mode, Scope};
+use elbo::nn::{self, DiagonalGaussian, Gaussian, Mode, Scope};
 use elbo::plan::Options;
 use elbo::values::{DType, Shape};
 use std::collections::BTreeSet;
@@ -226,6 +226,22 @@ fn structure_cases() -> Vec<Case> {
         case("reparameterise S=1", &[&[3, 2], &[3, 2], &[1, 3, 2]], |_, x| x[0].reparameterise(x[1], x[2])),
         case("reparameterise S=3", &[&[3, 2], &[3, 2], &[3, 3, 2]], |_, x| x[0].reparameterise(x[1], x[2])),
         case("reparameterise, same shape", &[&[4], &[4], &[4]], |_, x| x[0].reparameterise(x[1], x[2])),
+        case("general Gaussians by their covariances", &[&[2, 3], &[2, 3, 3], &[3], &[3, 3]], |_, x| {
+            let p = Gaussian::from_covariance(x[0], heavier(x[1]));
+            let q = Gaussian::from_covariance(x[2], heavier(x[3]));
+            p.kl(&q) + q.log_prob(x[0].reshape(&[2, 3])) + p.kl_standard() * p.entropy()
+        }),
+        case(
+            "a general Gaussian by its numbers, and its noise",
+            &[&[2, 4], &[2, 10], &[3, 2, 4], &[2, 4, 4]],
+            |_, x| {
+                let p = Gaussian::from_packed(x[0].with_batch_axis(0), x[1]);
+                let q = Gaussian::from_scale_tril(x[0].tanh(), heavier(x[3]));
+                let z = p.sample(x[2]);
+                ((p.log_prob(z.tanh()) - q.log_prob(z)).mean(SAMPLES) + p.kl(&q) + p.kl_standard()) * 0.125
+            },
+        ),
+        case("the divergence of categorical variables", &[&[3, 4], &[3, 4]], |_, x| nn::categorical_kl(x[0], x[1])),
         case("a Gaussian with its noise and its limits", &[&[4, 2], &[4, 2]], |g, x| {
             let q = DiagonalGaussian::new(x[0].with_batch_axis(0), x[1].with_batch_axis(0));
             let z = q.sample(&Scope::root(g, Mode::Train), 3);
