@@ -292,6 +292,12 @@ fn structure_cases() -> Vec<Case> {
     for dims in [&[1, 1][..], &[4, 4], &[2, 3, 3], &[2, 1, 2, 2]] {
         c.push(case(format!("cholesky {dims:?}"), &[dims], |_, x| heavier(x[0]).cholesky()));
     }
+    for act in Act::ALL {
+        // The sum is a path to h where the penalty is none.
+        c.push(case(format!("jacobian_penalty {act:?}"), &[&[3, 4], &[4]], move |_, x| {
+            x[0].jacobian_penalty(x[1], act) + x[0].sum(Axes::Numbered(1, 2))
+        }));
+    }
     for perm in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         c.push(case(format!("permute {perm:?}"), &[&[2, 3, 4]], move |_, x| x[0].permute(&perm).exp()));
     }
@@ -360,7 +366,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 27;
+    const VARIANTS: usize = 28;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -386,9 +392,10 @@ fn examples() -> Vec<Op> {
         Op::Linear { .. } => 21,
         Op::BceGrad(_) => 22,
         Op::TopK(_) => 23,
-        Op::Triangle(_) => 24,
-        Op::TriangularSolve { .. } => 25,
-        Op::Cholesky => 26,
+        Op::JacobianPenalty(_) => 24,
+        Op::Triangle(_) => 25,
+        Op::TriangularSolve { .. } => 26,
+        Op::Cholesky => 27,
     };
     let mut ops = vec![
         Op::Param(0),
@@ -413,6 +420,7 @@ fn examples() -> Vec<Op> {
         Op::Linear { ta: false, tb: false, bias: false, act: Act::None },
         Op::BceGrad(1.0),
         Op::TopK(Count::Fixed(1)),
+        Op::JacobianPenalty(Act::None),
         Op::Triangle(0.5),
         Op::TriangularSolve { transposed: false },
         Op::Cholesky,
