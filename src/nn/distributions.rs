@@ -1,7 +1,7 @@
 //! Distributions as values, and negative log-likelihoods. All in nats, per element: the formula reduces.
 
 use super::Scope;
-use crate::graph::{LATENTS, Tensor};
+use crate::graph::{Axes, LATENTS, Tensor};
 
 /// Log-variances are limited to this from below; the gradient is zero outside.
 pub const LOG_VAR_MIN: f64 = -30.0;
@@ -67,6 +67,24 @@ pub fn bernoulli_kl(rho: f64, rho_hat: Tensor<'_>) -> Tensor<'_> {
     let on = r.ln().affine(-rho, rho * rho.ln());
     let off = (1.0 - r).ln().affine(rho - 1.0, (1.0 - rho) * (1.0 - rho).ln());
     on + off
+}
+
+/// KL(p ‖ q) = Σₖ pₖ ln(pₖ/qₖ) of categorical variables, nats; p = softmax(p_logits) along the last axis, q alike:
+/// \[…, classes\] → \[…\]. Not symmetric; below 0 by rounding alone.
+#[track_caller]
+pub fn categorical_kl<'g>(p_logits: Tensor<'g>, q_logits: Tensor<'g>) -> Tensor<'g> {
+    let (ln_p, ln_q) = (log_softmax(p_logits), log_softmax(q_logits));
+    let r = ln_p.shape().rank();
+    (ln_p.exp() * (ln_p - ln_q)).sum(Axes::Numbered(r - 1, r))
+}
+
+/// a − ln Σₖ e^aₖ along the last axis.
+#[track_caller]
+fn log_softmax(logits: Tensor<'_>) -> Tensor<'_> {
+    let shape = logits.shape();
+    let r = shape.rank();
+    let normaliser = logits.logsumexp(Axes::Numbered(r - 1, r));
+    logits - normaliser.reshape(&[&shape.dims()[..r - 1], &[1]].concat())
 }
 
 /// −ln N(x; mean, variance) = ½((x − mean)²/variance + ln 2π variance) per element.

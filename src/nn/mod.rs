@@ -4,6 +4,7 @@
 mod average;
 pub mod corruption;
 mod distributions;
+mod gaussian;
 pub mod jacobian;
 mod layers;
 pub mod optim;
@@ -11,7 +12,9 @@ mod scope;
 
 pub use average::moving_average;
 pub use distributions::{
-    DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, gaussian_nll, standard_log_prob,
+    DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_kl, gaussian_nll,
+    standard_log_prob,
 };
+pub use gaussian::Gaussian;
 pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
 pub use scope::{Mode, Scalars, Scope, state_path};
