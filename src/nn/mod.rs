@@ -4,12 +4,17 @@
 mod average;
 pub mod corruption;
 mod distributions;
+mod gaussian;
 pub mod jacobian;
 mod layers;
 pub mod optim;
 mod scope;
 
 pub use average::moving_average;
-pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, gaussian_nll};
+pub use distributions::{
+    DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_kl, gaussian_nll,
+    standard_log_prob,
+};
+pub use gaussian::Gaussian;
 pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
-pub use scope::{Mode, Scalars, Scope};
+pub use scope::{Mode, Scalars, Scope, state_path};
