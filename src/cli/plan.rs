@@ -2,7 +2,7 @@
 
 use super::common::{resolve, show};
 use crate::plan::Options;
-use crate::train::{SetShape, programs};
+use crate::train::{SetShape, phases, programs};
 use crate::values::Result;
 use std::num::NonZeroUsize;
 
@@ -34,5 +34,12 @@ pub fn run(a: Args) -> Result<()> {
     set.resident = config.data.resident && set.data_words(0) <= BINDING;
     let layout = programs::layout(&config, features, BINDING)?;
     let options = Options { fuse: !a.unfused, ..Options::default() };
-    show(&programs::train(&config, &set, &layout, options)?.plan.table())
+    let phases = phases::phases(&config, &layout, features)?;
+    for &phase in &phases {
+        if phases.len() > 1 {
+            show(&format!("phase {:?}, {} of every {} steps\n\n", phase.part, phase.clock.own, phase.clock.cycle))?;
+        }
+        show(&programs::train(&config, &set, &layout, options, phase)?.plan.table())?;
+    }
+    Ok(())
 }

@@ -79,6 +79,9 @@ pub struct Train {
     pub epochs: u64,
     /// Optimizer steps; 0: as many as the epochs take.
     pub steps: u64,
+    /// [decoder steps, encoder steps]: so many steps that update θ, the decoder and all else but the encoder, then so
+    /// many that update φ, the encoder, and again; empty: every step updates both.
+    pub alternate: Vec<u64>,
     /// Images a step.
     pub batch: usize,
     /// The seed of every random number in the run.
@@ -91,7 +94,7 @@ pub struct Train {
 
 impl Default for Train {
     fn default() -> Self {
-        Self { epochs: 10, steps: 0, batch: 128, seed: 1, log_every: 50, max_skipped: 10 }
+        Self { epochs: 10, steps: 0, alternate: vec![], batch: 128, seed: 1, log_every: 50, max_skipped: 10 }
     }
 }
 
@@ -138,6 +141,15 @@ impl Config {
             if value > u64::from(u32::MAX) {
                 return Err(Error::usage(format!("{key} must be at most {}, not {value}", u32::MAX)));
             }
+        }
+        if !t.alternate.is_empty() && (t.alternate.len() != 2 || t.alternate.contains(&0)) {
+            return Err(Error::usage(format!(
+                "train.alternate must be [decoder steps, encoder steps], each at least 1, or empty, not {:?}",
+                t.alternate
+            )));
+        }
+        if let Some(steps) = t.alternate.iter().find(|s| **s > u64::from(u32::MAX)) {
+            return Err(Error::usage(format!("train.alternate must be at most {} each, not {steps}", u32::MAX)));
         }
         // TOML has no larger integer, and a run must be able to write its own recipe.
         if t.seed > i64::MAX as u64 {
@@ -237,6 +249,15 @@ mod tests {
             ("[train]\nbatch = 1048577", "train.batch must be at most 1048576, not 1048577"),
             ("[model]\nlatent = 1000000000000", "model.latent must be at most 1048576, not 1000000000000"),
             ("[train]\nlog_every = 0", "train.log_every must be at least 1, not 0"),
+            (
+                "[train]\nalternate = [5]",
+                "train.alternate must be [decoder steps, encoder steps], each at least 1, or empty, not [5]",
+            ),
+            (
+                "[train]\nalternate = [5, 0]",
+                "train.alternate must be [decoder steps, encoder steps], each at least 1, or empty, not [5, 0]",
+            ),
+            ("[train]\nalternate = [5, 4294967296]", "train.alternate must be at most 4294967295 each, not 4294967296"),
             ("[train]\nepochs = 0", "train.epochs and train.steps are both 0: there is nothing to train"),
             ("[train]\nsteps = 4294967296", "train.steps must be at most 4294967295, not 4294967296"),
         ];

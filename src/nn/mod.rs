@@ -2,6 +2,7 @@
 //! optimizers, the norm of a Jacobian. What existing ops can express stands here, and is no op.
 
 mod average;
+mod clock;
 pub mod corruption;
 mod distributions;
 pub mod jacobian;
@@ -10,6 +11,7 @@ pub mod optim;
 mod scope;
 
 pub use average::moving_average;
+pub use clock::Clock;
 pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, gaussian_nll};
 pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
 pub use scope::{Mode, Scalars, Scope};

@@ -3,6 +3,7 @@
 mod feed;
 pub(crate) mod interrupt;
 mod metrics;
+pub mod phases;
 pub mod programs;
 pub mod progress;
 mod recover;

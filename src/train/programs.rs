@@ -1,7 +1,8 @@
 //! The plans of a run, built without a device: a training step, evaluation, reconstruction, samples.
 
+use super::phases::Phase;
 use crate::config::{self, Config};
-use crate::graph::{Binarise, Graph, ParamLayout, Tensor, grad};
+use crate::graph::{Binarise, Graph, ParamDecl, ParamLayout, Tensor, grad};
 use crate::models::{self, Loss};
 use crate::nn::{Mode, Scalars, Scope, optim};
 use crate::plan::{Options, Plan, compile};
@@ -86,8 +87,9 @@ pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> 
     ParamLayout::new(graph.params(), limit)
 }
 
-/// One training step: batch, forward, backward, optimizer.
-pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options) -> Result<Program> {
+/// One training step: batch, forward, backward, optimizer, as a phase has it. Of what it does not update there is no
+/// gradient.
+pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options, phase: Phase) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Train);
     let x = batch(&net, c, set, c.train.batch);
@@ -95,10 +97,14 @@ pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options)
     let loss = models::of(&c.model).loss(&net, x);
     graph.log(&columns("loss", &loss, loss.total));
     graph.guard(loss.total);
-    let params: Vec<Tensor<'_>> = layout.params.iter().map(|p| graph.param(&p.path, p.shape, p.init)).collect();
+    let updated = |p: &&ParamDecl| phase.part.updates(p.group());
+    let params: Vec<Tensor<'_>> =
+        layout.params.iter().filter(updated).map(|p| graph.param(&p.path, p.shape, p.init)).collect();
     graph.enter("backward");
-    let grads = grad(loss.total, &params);
-    optim::update(&net, &c.optimizer, layout, &grads);
+    let mut grads = grad(loss.total, &params).into_iter();
+    let grads: Vec<Option<Tensor<'_>>> =
+        layout.params.iter().map(|p| updated(&p).then(|| grads.next()).flatten()).collect();
+    optim::update_some(&net, &c.optimizer, layout, &grads, phase.clock);
     let plan = compile("train", &graph, &[], layout, options)?;
     Ok(Program { plan, scalars: net.scalars(), unit: loss.unit })
 }

@@ -143,8 +143,8 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
             session.begin_epoch(epoch)?;
             ordered = Some(epoch);
         }
-        // A submit ends where an epoch, a checkpoint or the run ends.
-        let end = total.min((epoch + 1) * per_epoch).min((step / every + 1) * every);
+        // A submit ends where an epoch, a phase, a checkpoint or the run ends.
+        let end = total.min((epoch + 1) * per_epoch).min((step / every + 1) * every).min(session.phase_end(step));
         let wanted = (SUBMIT_SECONDS / t.step_seconds).clamp(1.0, session.group_limit() as f64);
         let count = (wanted as u64).min(end - step);
         let ticket = session.submit(step, count as usize)?;

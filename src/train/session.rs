@@ -2,6 +2,7 @@
 
 use super::feed::Feed;
 use super::metrics::Means;
+use super::phases::{self, Phase};
 use super::programs::{self, Program, SetShape, output_path};
 use crate::config::Config;
 use crate::data::Dataset;
@@ -23,9 +24,14 @@ pub struct Session {
     pub config: Config,
     /// Where the parameters lie.
     pub layout: ParamLayout,
-    /// The training step.
+    /// The training step; where it has phases, that of the first.
     pub train: Program,
-    train_id: PlanId,
+    /// The phases of training.
+    phases: Vec<Phase>,
+    /// The programs of the phases after the first.
+    further: Vec<Program>,
+    /// The loaded programs of the phases.
+    train_ids: Vec<PlanId>,
     train_feed: Feed,
     /// Validation and test split; an empty one is not here.
     held_out: Vec<Feed>,
@@ -46,15 +52,27 @@ fn fits(plan: &Plan, limit: usize) -> Result<()> {
     }
 }
 
-/// What a training step keeps in the Store from step to step: weights, optimizer state, counters, a model's own state.
-fn kept(train: &Plan) -> impl Iterator<Item = &StoreRef> {
+/// The stores of some plans, each once.
+fn stores<'p>(plans: impl Iterator<Item = &'p Plan>) -> Vec<&'p StoreRef> {
+    let mut all: Vec<&StoreRef> = Vec::new();
+    for s in plans.flat_map(|plan| &plan.stores) {
+        if !all.iter().any(|known| known.path == s.path) {
+            all.push(s);
+        }
+    }
+    all
+}
+
+/// What training keeps in the Store from step to step: weights, optimizer state, counters, a model's own state.
+fn kept<'p>(train: impl Iterator<Item = &'p Program>) -> impl Iterator<Item = &'p StoreRef> {
     let data = |path: &str| path.starts_with("data/") || path.starts_with("order/");
-    train.stores.iter().filter(move |s| !s.scratch && !data(&s.path))
+    stores(train.map(|p| &p.plan)).into_iter().filter(move |s| !s.scratch && !data(&s.path))
 }
 
 /// Everything that a run has on its device at once, from its plans: no device is asked.
-fn bytes_needed(c: &Config, train: &Plan, layout: &ParamLayout, held_out: &[&SetShape]) -> Result<u64> {
-    let mut need = train.peak_bytes();
+fn bytes_needed(c: &Config, train: &[Program], layout: &ParamLayout, held_out: &[&SetShape]) -> Result<u64> {
+    let mut need: u64 = stores(train.iter().map(|p| &p.plan)).iter().map(|s| 4 * s.len as u64).sum();
+    need += train.iter().map(|p| p.plan.slot_bytes()).sum::<u64>();
     for set in held_out {
         need += 4 * (set.data_words(c.train.batch) + set.examples) as u64;
         let size = c.train.batch.min(set.examples);
@@ -125,11 +143,13 @@ impl Session {
         };
         let splits = [("train", data.train), ("validation", data.validation), ("test", data.test)];
         let splits = splits.map(|(name, split)| (shape(name, split.len()), split));
-        let train = programs::train(config, &splits[0].0, &layout, Options::default())?;
-        fits(&train.plan, limit)?;
+        let phases = phases::phases(config, &layout, features)?;
+        let step = |&phase: &Phase| programs::train(config, &splits[0].0, &layout, Options::default(), phase);
+        let mut train: Vec<Program> = phases.iter().map(step).collect::<Result<_>>()?;
+        train.iter().try_for_each(|p| fits(&p.plan, limit))?;
         if let Some(max) = max_memory {
             let held_out: Vec<&SetShape> = splits[1..].iter().map(|s| &s.0).filter(|s| s.examples > 0).collect();
-            let need = bytes_needed(config, &train.plan, &layout, &held_out)?;
+            let need = bytes_needed(config, &train, &layout, &held_out)?;
             if need > max {
                 return Err(Error::failure(format!(
                     "the run needs {need} bytes on the device, --max-memory allows {max}; a smaller train.batch, a \
@@ -145,7 +165,7 @@ impl Session {
             }
         }
         // What the model itself keeps from step to step, and the count of skipped steps: zeros at first.
-        for s in kept(&train.plan) {
+        for s in kept(train.iter()) {
             exec.create(&s.path, s.dtype, s.len)?;
         }
         let mut feeds = Vec::new();
@@ -156,14 +176,26 @@ impl Session {
         }
         let train_feed = feeds.remove(0);
         train_feed.prepare(&mut *exec, batch)?;
-        let train_id = exec.load(&train.plan)?;
+        let train_ids = train.iter().map(|p| exec.load(&p.plan)).collect::<Result<_>>()?;
+        let further = train.split_off(1);
+        let train = train.remove(0);
         let (config, held_out, loaded) = (config.clone(), feeds, HashMap::new());
-        Ok(Self { exec, config, layout, train, train_id, train_feed, held_out, loaded })
+        Ok(Self { exec, config, layout, train, phases, further, train_ids, train_feed, held_out, loaded })
     }
 
     /// What a checkpoint holds: all that the training step keeps in the Store from step to step.
     pub fn state(&self) -> impl Iterator<Item = &StoreRef> {
-        kept(&self.train.plan)
+        kept([&self.train].into_iter().chain(&self.further))
+    }
+
+    /// The phase that a step belongs to, by its place.
+    fn phase(&self, step: u64) -> usize {
+        self.phases.iter().position(|p| p.clock.has(step)).expect("each step belongs to a phase")
+    }
+
+    /// The first step after `step` of another phase: a submit ends there.
+    pub fn phase_end(&self, step: u64) -> u64 {
+        self.phases[self.phase(step)].clock.end(step)
     }
 
     /// Steps of an epoch: full batches only.
@@ -176,20 +208,23 @@ impl Session {
         self.train_feed.shuffle(&mut *self.exec, self.config.train.seed, epoch)
     }
 
-    /// Submits the steps `from .. from + count` of the run, all of one epoch.
+    /// Submits the steps `from .. from + count` of the run, all of one epoch and one phase.
     pub fn submit(&mut self, from: u64, count: usize) -> Result<Ticket> {
         let batch = self.config.train.batch;
         let per_epoch = self.steps_per_epoch();
+        let phase = self.phase(from);
+        assert!(from + count as u64 <= self.phases[phase].clock.end(from), "a submit of two phases");
+        let scalars = if phase == 0 { &self.train.scalars } else { &self.further[phase - 1].scalars };
         let row = |i: usize| {
             let step = from + i as u64;
             let first = (step % per_epoch) as usize * batch;
             let mut row = StepRow::new(step as u32, i as u32, first as u32, self.config.train.seed);
-            self.train.scalars.fill(&mut row, step);
+            scalars.fill(&mut row, step);
             row
         };
         let rows: Vec<StepRow> = (0..count).map(row).collect();
         self.train_feed.upload(&mut *self.exec, rows[0].first as usize, batch)?;
-        self.exec.submit(self.train_id, &rows)
+        self.exec.submit(self.train_ids[phase], &rows)
     }
 
     /// The most steps of one submit.
@@ -197,12 +232,12 @@ impl Session {
         self.train_feed.group_limit()
     }
 
-    /// Times every dispatch of the training step that would be step `step`.
+    /// Times every dispatch of the training step that would be step `step`, of the first phase.
     pub fn profile(&mut self, step: u64) -> Result<Vec<f64>> {
         let mut row = StepRow::new(step as u32, 0, 0, self.config.train.seed);
         self.train.scalars.fill(&mut row, step);
         self.train_feed.upload(&mut *self.exec, 0, self.config.train.batch)?;
-        self.exec.profile(self.train_id, &row)
+        self.exec.profile(self.train_ids[0], &row)
     }
 
     fn held_out(&self, split: &str) -> Result<&Feed> {
