@@ -244,6 +244,12 @@ fn structure_cases() -> Vec<Case> {
             x[0].logsumexp(Axes::Numbered(1, 2)) - (x[0] * x[1]).sum(Axes::Numbered(1, 2))
         }),
     ];
+    for act in Act::ALL {
+        // The sum is a path to h where the penalty is none.
+        c.push(case(format!("jacobian_penalty {act:?}"), &[&[3, 4], &[4]], move |_, x| {
+            x[0].jacobian_penalty(x[1], act) + x[0].sum(Axes::Numbered(1, 2))
+        }));
+    }
     for perm in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         c.push(case(format!("permute {perm:?}"), &[&[2, 3, 4]], move |_, x| x[0].permute(&perm).exp()));
     }
@@ -312,7 +318,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 24;
+    const VARIANTS: usize = 25;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -338,6 +344,7 @@ fn examples() -> Vec<Op> {
         Op::Linear { .. } => 21,
         Op::BceGrad(_) => 22,
         Op::TopK(_) => 23,
+        Op::JacobianPenalty(_) => 24,
     };
     let mut ops = vec![
         Op::Param(0),
@@ -362,6 +369,7 @@ fn examples() -> Vec<Op> {
         Op::Linear { ta: false, tb: false, bias: false, act: Act::None },
         Op::BceGrad(1.0),
         Op::TopK(Count::Fixed(1)),
+        Op::JacobianPenalty(Act::None),
     ];
     ops.extend(unary::Op::ALL.map(|f| Op::Unary(f, 0.0, 0.0)));
     ops.extend(binary::Op::ALL.map(Op::Binary));

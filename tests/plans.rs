@@ -8,6 +8,7 @@ use elbo::exec::gpu::{Context, Gpu, adapters};
 use elbo::exec::{Cpu, Executor, Reference};
 use elbo::graph::{Axes, Count, Effect, Graph, Tensor, grad};
 use elbo::kernels::StepRow;
+use elbo::kernels::matmul_vec4::Act;
 use elbo::plan::{Buffer, Options, Plan, View, compile, fusion_rules, validate};
 use elbo::values::{DType, HostBuf, Shape};
 use std::collections::BTreeMap;
@@ -188,10 +189,16 @@ impl<'g> Random<'g> {
     fn probabilistic(&mut self, t: Tensor<'g>) -> Tensor<'g> {
         let dims = t.shape().dims().to_vec();
         let o = self.leaf(&dims);
-        match self.rng.below(4) {
+        match self.rng.below(5) {
             0 => t.bce(o.sigmoid()),
             1 => t.bce(self.g.constant(0.25, t.shape())),
             2 => t.tanh().gaussian_kl(o.tanh()),
+            3 if !dims.is_empty() => {
+                let act = [Act::None, Act::Relu, Act::Sigmoid, Act::Tanh][self.rng.below(4)];
+                let units = t.shape().last();
+                let r = self.leaf(&[units]).square();
+                t.tanh().reshape(&[t.len() / units, units]).jacobian_penalty(r, act)
+            }
             _ if (1..4).contains(&dims.len()) => {
                 let shape = Shape::new(&[&[2], &dims[..]].concat());
                 t.reparameterise(o.tanh(), self.g.random("eps", shape, true, false))
@@ -462,7 +469,7 @@ fn random_graphs_cover_the_ops() {
     }
     let ops = "param state const scalar random exp ln sqrt recip abs sign step sigmoid tanh relu softplus square affine \
                clamp inside add sub mul div max min gt broadcast reshape permute slice pad sum matmul bce gaussiankl \
-               reparam detach topk";
+               reparam detach topk jacobianpenalty";
     for op in ops.split_whitespace() {
         assert!(used.get(op).is_some_and(|&n| n >= 20), "{op} occurs {:?} times", used.get(op));
     }

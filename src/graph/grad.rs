@@ -4,6 +4,7 @@
 use super::op::{Gradient, Op};
 use super::tensor::Tensor;
 use super::{Axes, Node};
+use crate::kernels::matmul_vec4::Act;
 use crate::kernels::{binary, unary};
 use crate::values::Shape;
 
@@ -137,6 +138,17 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
             let (mu, log_var) = (x[0], x[1]);
             let dlv = unbroadcast(dy * (y - mu) * 0.5, mu.shape());
             vec![Some(unbroadcast(dy, mu.shape())), Some(dlv), Some(dy * (log_var * 0.5).exp())]
+        }
+        Op::JacobianPenalty(act) => {
+            let (h, r, dy) = (x[0], x[1], dy.reshape(&[dy.len(), 1]));
+            // s = act′ in terms of h, and ds/dh.
+            let (s, ds) = match act {
+                Act::None => (h.like(1.0), None),
+                Act::Relu => (h.step(), None),
+                Act::Sigmoid => (h * (1.0 - h), Some(1.0 - h * 2.0)),
+                Act::Tanh => (1.0 - h.square(), Some(h * -2.0)),
+            };
+            vec![ds.map(|ds| dy * r * (s * ds) * 2.0), Some((dy * s.square()).sum(Axes::Numbered(0, 1)))]
         }
         Op::Param(_) | Op::State(_) | Op::Const(_) | Op::Scalar(_) | Op::Random(_) | Op::Batch(_) | Op::Detach => {
             vec![None; x.len()]

@@ -65,6 +65,8 @@ pub enum Op {
     GaussianKl,
     /// z = μ + e^{lv/2}·ε; μ, lv of ε's shape or of its trailing axes.
     Reparam,
+    /// ‖∂h/∂x‖²_F = Σ_j act′(a_bj)² r_j of a dense layer h = act(a), r_j = ‖W_j‖²: \[batch\]; args: h, r.
+    JacobianPenalty(Act),
     /// The argument, through which no gradient passes.
     Detach,
     /// All arguments, flattened, at fixed places of one flat tensor; see [`Graph::pack`](super::Graph::pack).

@@ -3,6 +3,7 @@
 use super::arena::Graph;
 use super::axes::Axes;
 use super::op::{Count, Op, matmul_shape};
+use crate::kernels::matmul_vec4::Act;
 use crate::kernels::{binary, unary};
 use crate::values::{DType, MAX_RANK, Shape};
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -366,6 +367,16 @@ impl<'g> Tensor<'g> {
             bad(self.graph, "reparameterise", &[m, v, e], "the last must end with the shape of the first two");
         }
         self.make(Op::Reparam, &[self.id, log_var.id, noise.id], e, noise.batch_axis())
+    }
+
+    /// Σ_j act′(a_bj)² r_j where self is h = act(a), \[batch, units\], and r \[units\]: \[batch\].
+    #[track_caller]
+    pub fn jacobian_penalty(self, r: Self, act: Act) -> Self {
+        let (h, s) = (self.shape(), r.shape());
+        if h.rank() != 2 || s.rank() != 1 || h[1] != s[0] {
+            bad(self.graph, "jacobian_penalty", &[h, s], "[batch, units] and [units] are expected");
+        }
+        self.make(Op::JacobianPenalty(act), &[self.id, r.id], Shape::new(&[h[0]]), self.batch_axis())
     }
 
     /// The same values, through which no gradient passes.

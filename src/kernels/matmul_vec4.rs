@@ -36,6 +36,17 @@ impl Act {
             Act::Tanh => x.tanh(),
         }
     }
+
+    /// act′ in terms of h = act(x).
+    #[inline(always)]
+    pub fn slope<R: Real>(self, h: R) -> R {
+        match self {
+            Act::None => R::one(),
+            Act::Relu => R::indicator(h > R::zero()),
+            Act::Sigmoid => h * (R::one() - h),
+            Act::Tanh => R::one() - h * h,
+        }
+    }
 }
 
 params! {

@@ -14,6 +14,7 @@ pub mod fill;
 pub mod finite;
 pub mod gate;
 pub mod gaussian_kl;
+pub mod jacobian_penalty;
 pub mod log_row;
 pub mod matmul_scalar;
 pub mod matmul_vec4;
@@ -42,6 +43,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<finite::Finite>(PhantomData),
     &Handle::<gate::Gate>(PhantomData),
     &Handle::<gaussian_kl::GaussianKl>(PhantomData),
+    &Handle::<jacobian_penalty::JacobianPenalty>(PhantomData),
     &Handle::<log_row::LogRow>(PhantomData),
     &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
     &Handle::<matmul_vec4::MatmulVec4>(PhantomData),

@@ -3,12 +3,22 @@
 //! can be differentiated.
 
 use super::{Layer, Scope};
+use crate::config::Activation;
 use crate::graph::{Axes, FEATURES, SAMPLES, Tensor};
+use crate::kernels::matmul_vec4::Act;
 
 /// ‖J‖²_F = Σ_j f′(a_j)² r_j with r_j = Σ_i W_ji², of an encoder of one layer: \[batch\] (Rifai et al. 2011, eq. 9).
 pub fn closed_form<'g>(layer: &Layer<'g>) -> Tensor<'g> {
     let r = layer.weight.square().sum(Axes::Numbered(1, 2));
-    (layer.slope().square() * r).sum(FEATURES)
+    let fused = match layer.activation {
+        Activation::Linear => Act::None,
+        Activation::Relu => Act::Relu,
+        Activation::Sigmoid => Act::Sigmoid,
+        Activation::Tanh => Act::Tanh,
+        // Its slope is no plain function of h.
+        Activation::Softplus => return (layer.slope().square() * r).sum(FEATURES),
+    };
+    layer.after.jacobian_penalty(r, fused)
 }
 
 /// ‖J‖²_F = Σ_k ‖Jᵀe_k‖², row by row, of an encoder of any depth, x to h: \[batch\].

@@ -67,6 +67,8 @@ pub struct Layer<'g> {
     pub before: Tensor<'g>,
     /// h: \[batch, outputs\].
     pub after: Tensor<'g>,
+    /// f.
+    pub activation: Activation,
 }
 
 impl<'g> Layer<'g> {
@@ -83,7 +85,7 @@ pub fn dense<'g>(net: &Scope<'g>, x: Tensor<'g>, outputs: usize, f: Activation) 
     net.within(|| {
         let weight = weight(net, outputs, x.shape().last());
         let before = affine(net, x, weight, true);
-        Layer { weight, before, after: activate(before, f) }
+        Layer { weight, before, after: activate(before, f), activation: f }
     })
 }
 

@@ -248,6 +248,11 @@ impl<'a> Lowering<'a> {
                 let p = k::gaussian_kl::GaussianKlParams { n: len as u32 };
                 ("gaussian_kl", vec![WG], p.words(), self.all(&n.args))
             }
+            Op::JacobianPenalty(act) => {
+                let (rows, units) = (len, self.ir.nodes[n.args[1]].shape.len());
+                let p = k::jacobian_penalty::JacobianPenaltyParams { n: rows as u32, d: units as u32 };
+                ("jacobian_penalty", vec![*act as u32, WG], p.words(), self.all(&n.args))
+            }
             Op::Reparam => {
                 let m = self.ir.nodes[n.args[0]].shape.len();
                 let p = k::reparam::ReparamParams { n: len as u32, m: m as u32 };
