@@ -1,6 +1,6 @@
 //! [`Config`]: everything that decides a run.
 
-use super::{Model, Optimizer, Schedule};
+use super::{Classifier, Model, Optimizer, Schedule};
 use crate::values::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -20,6 +20,8 @@ pub struct Config {
     pub optimizer: Optimizer,
     /// `[train]`.
     pub train: Train,
+    /// `[classifier]`.
+    pub classifier: Classifier,
     /// `[checkpoint]`.
     pub checkpoint: Checkpoint,
 }
@@ -32,6 +34,7 @@ impl Default for Config {
             data: Data::default(),
             optimizer: Optimizer::default(),
             train: Train::default(),
+            classifier: Classifier::default(),
             checkpoint: Checkpoint::default(),
         }
     }
@@ -132,6 +135,7 @@ impl Config {
             return Err(Error::usage("data.name is empty: give the name of a data set or a folder"));
         }
         self.optimizer.validate()?;
+        self.classifier.validate()?;
         let t = &self.train;
         if t.epochs == 0 && t.steps == 0 {
             return Err(Error::usage("train.epochs and train.steps are both 0: there is nothing to train"));
@@ -150,6 +154,9 @@ impl Config {
         }
         if let Some(steps) = t.alternate.iter().find(|s| **s > u64::from(u32::MAX)) {
             return Err(Error::usage(format!("train.alternate must be at most {} each, not {steps}", u32::MAX)));
+        }
+        if !t.alternate.is_empty() && self.classifier.wanted() {
+            return Err(Error::usage("train.alternate is for an autoencoder: with classifier.classes it must be []"));
         }
         // TOML has no larger integer, and a run must be able to write its own recipe.
         if t.seed > i64::MAX as u64 {
@@ -258,6 +265,14 @@ mod tests {
                 "train.alternate must be [decoder steps, encoder steps], each at least 1, or empty, not [5, 0]",
             ),
             ("[train]\nalternate = [5, 4294967296]", "train.alternate must be at most 4294967295 each, not 4294967296"),
+            (
+                "[train]\nalternate = [1, 1]\n[classifier]\nclasses = 2",
+                "train.alternate is for an autoencoder: with classifier.classes it must be []",
+            ),
+            ("[classifier]\nclasses = 1", "classifier.classes must be 0 or from 2 to 256, not 1"),
+            ("[classifier]\nclasses = 257", "classifier.classes must be 0 or from 2 to 256, not 257"),
+            ("[classifier]\nfreeze = true", "classifier.freeze needs a classifier: classifier.classes is 0"),
+            ("[classifier]\nfrom = 'runs/ae'", "classifier.from needs a classifier: classifier.classes is 0"),
             ("[train]\nepochs = 0", "train.epochs and train.steps are both 0: there is nothing to train"),
             ("[train]\nsteps = 4294967296", "train.steps must be at most 4294967295, not 4294967296"),
         ];

@@ -2,6 +2,7 @@
 //! functions with the same scope paths, so they meet the same weights.
 
 mod ae;
+mod classifier;
 mod contractive;
 mod dae;
 mod dense;
@@ -9,7 +10,9 @@ mod k_sparse;
 mod sparse;
 mod vae;
 
-use crate::config::Model;
+pub use classifier::classifier;
+
+use crate::config::{Config, Model};
 use crate::graph::Tensor;
 use crate::nn::Scope;
 
@@ -62,12 +65,16 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
     }
 }
 
-/// The layers in a line: `vae 784-400-(20)-400-784`.
-pub fn architecture(model: &Model, features: usize) -> String {
-    let m = of(model);
+/// The layers in a line: `vae 784-400-(20)-400-784`, and of a classifier `vae 784-400-(20)-softmax 10`.
+pub fn architecture(c: &Config, features: usize) -> String {
+    let (model, m) = (&c.model, of(&c.model));
     let mut parts = vec![features.to_string()];
     parts.extend(m.hidden().iter().map(usize::to_string));
     parts.push(format!("({})", m.latent()));
+    if c.classifier.wanted() {
+        parts.push(format!("softmax {}", c.classifier.classes));
+        return format!("{} {}", model.kind(), parts.join("-"));
+    }
     parts.extend(m.hidden().iter().rev().map(usize::to_string));
     parts.push(features.to_string());
     format!("{} {}", model.kind(), parts.join("-"))

@@ -12,6 +12,8 @@ mod scope;
 
 pub use average::moving_average;
 pub use clock::Clock;
-pub use distributions::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, gaussian_nll};
+pub use distributions::{
+    DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_nll, gaussian_nll,
+};
 pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
 pub use scope::{Mode, Scalars, Scope};

@@ -2,6 +2,7 @@
 
 mod feed;
 pub(crate) mod interrupt;
+pub mod labels;
 mod metrics;
 pub mod phases;
 pub mod programs;

@@ -15,6 +15,8 @@ pub enum Part {
     Decoder,
     /// φ: the parameters of the encoder.
     Encoder,
+    /// The softmax of a classifier.
+    Classifier,
 }
 
 /// A training program's part, and the steps at which it is run.
@@ -33,6 +35,7 @@ impl Part {
             Self::Whole => true,
             Self::Decoder => group != "encoder",
             Self::Encoder => group == "encoder",
+            Self::Classifier => group == "classifier",
         }
     }
 }
@@ -40,7 +43,8 @@ impl Part {
 /// The phases of a run: each step belongs to one. Refused where the parameters do not divide as the settings ask.
 pub fn phases(c: &Config, layout: &ParamLayout, features: usize) -> Result<Vec<Phase>> {
     let [decoder, encoder] = c.train.alternate[..] else {
-        return Ok(vec![Phase { part: Part::Whole, clock: Clock::EVERY }]);
+        let part = if c.classifier.freeze { Part::Classifier } else { Part::Whole };
+        return Ok(vec![Phase { part, clock: Clock::EVERY }]);
     };
     let kind = c.model.kind();
     let has = |part: Part| layout.params.iter().any(|p| part.updates(p.group()));

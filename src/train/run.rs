@@ -172,7 +172,9 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
     let test = session.evaluate("test")?;
     let outcome = t.outcome(session, Ending::Done(test.clone()), step)?;
     t.record.line("test", step, &test.means, &[("skipped", json!(outcome.skipped))])?;
-    pictures(session, shape, &o.out.join("samples"))?;
+    if !config.classifier.wanted() {
+        pictures(session, shape, &o.out.join("samples"))?;
+    }
     Ok(outcome)
 }
 
@@ -244,6 +246,9 @@ impl Trainer {
                 }
                 None => note(format_args!("{} has no checkpoint yet: starting at step 0", o.out.display())),
             }
+        }
+        if first == 0 && !config.classifier.from.is_empty() {
+            checkpoint::begin(session, Path::new(&config.classifier.from))?;
         }
         o.prepare(&config)?;
         let mut record = Record::open(&o.out, first)?;

@@ -1,11 +1,12 @@
 //! [`Session`]: one model's weights on one device, and the programs that run over them.
 
 use super::feed::Feed;
+use super::labels;
 use super::metrics::Means;
 use super::phases::{self, Phase};
 use super::programs::{self, Program, SetShape, output_path};
 use crate::config::Config;
-use crate::data::Dataset;
+use crate::data::{Dataset, Split};
 use crate::exec::{Executor, PlanId, Ticket};
 use crate::graph::ParamLayout;
 use crate::kernels::StepRow;
@@ -33,6 +34,8 @@ pub struct Session {
     /// The loaded programs of the phases.
     train_ids: Vec<PlanId>,
     train_feed: Feed,
+    /// The labels of each split, where there is a classifier.
+    labels: Vec<Feed>,
     /// Validation and test split; an empty one is not here.
     held_out: Vec<Feed>,
     /// Programs over held-out examples, by what they do, split and batch: loaded once.
@@ -75,6 +78,9 @@ fn bytes_needed(c: &Config, train: &[Program], layout: &ParamLayout, held_out: &
     need += train.iter().map(|p| p.plan.slot_bytes()).sum::<u64>();
     for set in held_out {
         need += 4 * (set.data_words(c.train.batch) + set.examples) as u64;
+        if c.classifier.wanted() {
+            need += 4 * (set.labels(c.classifier.classes).data_words(c.train.batch) + set.examples) as u64;
+        }
         let size = c.train.batch.min(set.examples);
         need += programs::evaluate(c, set, size, layout)?.plan.slot_bytes();
         if set.examples % size > 0 {
@@ -141,6 +147,20 @@ impl Session {
             shape.resident = config.data.resident && shape.data_words(0) <= limit;
             shape
         };
+        let mut labels: Vec<(SetShape, Split)> = Vec::new();
+        if let Some(classes) = Some(config.classifier.classes).filter(|n| *n > 0) {
+            for (split, part, s) in [
+                ("train", "training", &data.train),
+                ("validation", "validation", &data.validation),
+                ("test", "test", &data.test),
+            ] {
+                // Streamed where the images are: one kind of step.
+                let set = shape(split, s.len()).labels(classes);
+                if !s.is_empty() {
+                    labels.push((set, labels::one_hot(s, &data.name, part, classes)?));
+                }
+            }
+        }
         let splits = [("train", data.train), ("validation", data.validation), ("test", data.test)];
         let splits = splits.map(|(name, split)| (shape(name, split.len()), split));
         let phases = phases::phases(config, &layout, features)?;
@@ -176,11 +196,14 @@ impl Session {
         }
         let train_feed = feeds.remove(0);
         train_feed.prepare(&mut *exec, batch)?;
+        let labels = labels.into_iter().map(|(shape, split)| Feed::new(&mut *exec, shape, split));
+        let labels: Vec<Feed> = labels.collect::<Result<_>>()?;
+        labels.iter().filter(|f| f.is_of("train")).try_for_each(|f| f.prepare(&mut *exec, batch))?;
         let train_ids = train.iter().map(|p| exec.load(&p.plan)).collect::<Result<_>>()?;
         let further = train.split_off(1);
         let train = train.remove(0);
         let (config, held_out, loaded) = (config.clone(), feeds, HashMap::new());
-        Ok(Self { exec, config, layout, train, phases, further, train_ids, train_feed, held_out, loaded })
+        Ok(Self { exec, config, layout, train, phases, further, train_ids, train_feed, labels, held_out, loaded })
     }
 
     /// What a checkpoint holds: all that the training step keeps in the Store from step to step.
@@ -205,7 +228,10 @@ impl Session {
 
     /// Writes the order of an epoch.
     pub fn begin_epoch(&mut self, epoch: u64) -> Result<()> {
-        self.train_feed.shuffle(&mut *self.exec, self.config.train.seed, epoch)
+        let seed = self.config.train.seed;
+        self.train_feed.shuffle(&mut *self.exec, seed, epoch)?;
+        let of_train = self.labels.iter_mut().find(|f| f.is_of("train"));
+        of_train.map_or(Ok(()), |f| f.shuffle(&mut *self.exec, seed, epoch))
     }
 
     /// Submits the steps `from .. from + count` of the run, all of one epoch and one phase.
@@ -223,8 +249,14 @@ impl Session {
             row
         };
         let rows: Vec<StepRow> = (0..count).map(row).collect();
-        self.train_feed.upload(&mut *self.exec, rows[0].first as usize, batch)?;
+        self.upload_train(rows[0].first as usize)?;
         self.exec.submit(self.train_ids[phase], &rows)
+    }
+
+    /// Before a submit whose first batch begins at position `first`.
+    fn upload_train(&mut self, first: usize) -> Result<()> {
+        let feeds = [&self.train_feed].into_iter().chain(self.labels.iter().filter(|f| f.is_of("train")));
+        feeds.into_iter().try_for_each(|f| f.upload(&mut *self.exec, first, self.config.train.batch))
     }
 
     /// The most steps of one submit.
@@ -236,7 +268,7 @@ impl Session {
     pub fn profile(&mut self, step: u64) -> Result<Vec<f64>> {
         let mut row = StepRow::new(step as u32, 0, 0, self.config.train.seed);
         self.train.scalars.fill(&mut row, step);
-        self.train_feed.upload(&mut *self.exec, 0, self.config.train.batch)?;
+        self.upload_train(0)?;
         self.exec.profile(self.train_ids[0], &row)
     }
 
@@ -308,11 +340,19 @@ impl Session {
         Ok(e)
     }
 
-    fn with_feed(&mut self, split: &str, f: impl FnOnce(&Feed, &mut dyn Executor) -> Result<()>) -> Result<()> {
+    /// For a held-out split and, where there are any, its labels.
+    fn with_feed(&mut self, split: &str, f: impl Fn(&Feed, &mut dyn Executor) -> Result<()>) -> Result<()> {
+        self.held_out(split)?;
         // Not through `held_out`, which would borrow the executor too.
-        match self.held_out.iter().find(|f| f.shape.split == split) {
-            Some(feed) => f(feed, &mut *self.exec),
-            None => self.held_out(split).map(|_| ()),
+        let mine = self.held_out.iter().chain(&self.labels).filter(|f| f.is_of(split));
+        mine.into_iter().try_for_each(|feed| f(feed, &mut *self.exec))
+    }
+
+    /// Whether there is a decoder; else why there is no picture.
+    fn decoder(&self) -> Result<()> {
+        match self.config.classifier.classes {
+            0 => Ok(()),
+            n => Err(Error::usage(format!("this run is a classifier of {n} classes: it has no decoder to draw with"))),
         }
     }
 
@@ -343,6 +383,7 @@ impl Session {
 
     /// The examples `from .. from + n` of a held-out split, their codes and their reconstructions.
     pub fn reconstruct(&mut self, split: &str, from: usize, n: usize) -> Result<Decoded> {
+        self.decoder()?;
         let n = self.once_on(Task::Reconstruct, split, from, n)?;
         let (latent, features) = (models::of(&self.config.model).latent(), self.train_feed.shape.features);
         let (inputs, codes) = (self.output("inputs", n * features)?, self.output("codes", n * latent)?);
@@ -351,6 +392,7 @@ impl Session {
 
     /// The pictures of codes, n·latent numbers.
     pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
+        self.decoder()?;
         let (n, features) = (codes.len() / models::of(&self.config.model).latent(), self.train_feed.shape.features);
         let path = programs::codes_path(n);
         self.exec.create(&path, DType::F32, codes.len())?;
@@ -363,6 +405,7 @@ impl Session {
 
     /// `n` pictures from the prior, n·features numbers; None where the model has no prior.
     pub fn sample(&mut self, n: usize) -> Result<Option<Vec<f32>>> {
+        self.decoder()?;
         let features = self.train_feed.shape.features;
         let Some(p) = programs::sample(&self.config, n, features, &self.layout)? else { return Ok(None) };
         let id = self.load(&p.plan)?;
