@@ -59,8 +59,8 @@ fn the_frozen_side_has_no_gradient_in_the_plan() {
     let set = SetShape { split: "train", examples: 512, features: 784, resident: true };
     let c = small("vae", &[]);
     let layout = programs::layout(&c, 784, 1 << 24).unwrap();
-    let both = phases(&c, &layout, 784).unwrap();
-    let whole = phases(&small("vae", &["train.alternate=[]"]), &layout, 784).unwrap();
+    let both = phases(&c, &layout, 784, 16).unwrap();
+    let whole = phases(&small("vae", &["train.alternate=[]"]), &layout, 784, 16).unwrap();
     assert_eq!((both.len(), whole.len()), (2, 1));
     let plan = |phase| programs::train(&c, &set, &layout, Options::default(), phase).unwrap().plan;
     let all = plan(whole[0]);
@@ -107,6 +107,19 @@ fn adams_corrections_count_the_updates_of_their_own_side() {
     }
 }
 
+/// At the recipe's own size the sides differ in all that a plan has; and a step of one side that is skipped, because the
+/// square of a gradient overflows, is none of the other's.
+#[test]
+fn a_step_that_is_skipped_does_not_stop_the_other_side() {
+    for device in fast_devices() {
+        let beta = "model.beta={values=[3e38,1.0],at=[0,2]}";
+        let mut s = session(&device, &settings("vae", &["train.alternate=[1,1]", "train.batch=32", beta]));
+        let rows = grouped(&mut s, 6, 8);
+        let skipped: Vec<f32> = rows.iter().map(|r| *r.last().unwrap()).collect();
+        assert_eq!(skipped[1..], [1.0, 0.0, 0.0, 0.0, 0.0], "{device}");
+    }
+}
+
 #[test]
 fn how_steps_are_grouped_changes_nothing() {
     for device in fast_devices() {
@@ -121,9 +134,7 @@ fn how_steps_are_grouped_changes_nothing() {
 
 #[test]
 fn the_executors_agree_and_the_loss_falls() {
-    for recipe in ["vae", "ae"] {
-        ten_losses_agree(recipe, &[&SMALL[..], &["train.alternate=[2,1]"]].concat());
-    }
+    ten_losses_agree("vae", &[&SMALL[..], &["train.alternate=[2,1]"]].concat());
 }
 
 /// Of the decoder alone, and of the encoder alone after 32 steps of the decoder: each epoch's loss is below the one
@@ -206,7 +217,7 @@ fn a_plan_is_shown_for_each_phase_and_timing_wants_none() {
     let dir = tempfile::tempdir().unwrap();
     let text = succeeds(dir.path(), "plan vae --set train.alternate=[7,2]");
     let heads: Vec<&str> = text.lines().filter(|l| l.starts_with("phase ")).collect();
-    assert_eq!(heads, ["phase Decoder, 7 of every 9 steps", "phase Encoder, 2 of every 9 steps"]);
+    assert_eq!(heads, ["phase Decoder, 7 of every 9 steps from 0", "phase Encoder, 2 of every 9 steps from 0"]);
     let o = elbo(dir.path(), "bench train --device cpu --set train.alternate=[7,2]");
     let err = String::from_utf8(o.stderr).unwrap();
     assert_eq!((o.status.code(), err.lines().count()), (Some(2), 1), "{err}");

@@ -62,7 +62,12 @@ fn settings(a: &Args) -> Result<Config> {
             a.run.display()
         )));
     }
-    let own = ["train.alternate=[]".to_string(), format!("train.epochs={EPOCHS}"), "train.steps=0".to_string()];
+    let own = [
+        "train.alternate=[]".to_string(),
+        "train.pretrain=0".to_string(),
+        format!("train.epochs={EPOCHS}"),
+        "train.steps=0".to_string(),
+    ];
     let set = own.into_iter().chain(a.changes.set.iter().cloned()).collect();
     Changes { set, ..a.changes.clone() }.resolve(&path)
 }

@@ -82,6 +82,8 @@ pub struct Train {
     pub epochs: u64,
     /// Optimizer steps; 0: as many as the epochs take.
     pub steps: u64,
+    /// Epochs of greedy pretraining a layer, before what the epochs or steps above are of; 0: none.
+    pub pretrain: u64,
     /// [decoder steps, encoder steps]: so many steps that update θ, the decoder and all else but the encoder, then so
     /// many that update φ, the encoder, and again; empty: every step updates both.
     pub alternate: Vec<u64>,
@@ -97,7 +99,16 @@ pub struct Train {
 
 impl Default for Train {
     fn default() -> Self {
-        Self { epochs: 10, steps: 0, alternate: vec![], batch: 128, seed: 1, log_every: 50, max_skipped: 10 }
+        Self {
+            epochs: 10,
+            steps: 0,
+            pretrain: 0,
+            alternate: vec![],
+            batch: 128,
+            seed: 1,
+            log_every: 50,
+            max_skipped: 10,
+        }
     }
 }
 
@@ -141,7 +152,7 @@ impl Config {
             return Err(Error::usage("train.epochs and train.steps are both 0: there is nothing to train"));
         }
         // The step is one 32-bit word of every random number's counter.
-        for (key, value) in [("train.epochs", t.epochs), ("train.steps", t.steps)] {
+        for (key, value) in [("train.epochs", t.epochs), ("train.steps", t.steps), ("train.pretrain", t.pretrain)] {
             if value > u64::from(u32::MAX) {
                 return Err(Error::usage(format!("{key} must be at most {}, not {value}", u32::MAX)));
             }
@@ -157,6 +168,9 @@ impl Config {
         }
         if !t.alternate.is_empty() && self.classifier.wanted() {
             return Err(Error::usage("train.alternate is for an autoencoder: with classifier.classes it must be []"));
+        }
+        if t.pretrain > 0 && self.classifier.wanted() {
+            return Err(Error::usage("train.pretrain is for an autoencoder: with classifier.classes it must be 0"));
         }
         // TOML has no larger integer, and a run must be able to write its own recipe.
         if t.seed > i64::MAX as u64 {
@@ -268,6 +282,10 @@ mod tests {
             (
                 "[train]\nalternate = [1, 1]\n[classifier]\nclasses = 2",
                 "train.alternate is for an autoencoder: with classifier.classes it must be []",
+            ),
+            (
+                "[train]\npretrain = 1\n[classifier]\nclasses = 2",
+                "train.pretrain is for an autoencoder: with classifier.classes it must be 0",
             ),
             ("[classifier]\nclasses = 1", "classifier.classes must be 0 or from 2 to 256, not 1"),
             ("[classifier]\nclasses = 257", "classifier.classes must be 0 or from 2 to 256, not 257"),

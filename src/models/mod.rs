@@ -46,6 +46,12 @@ pub trait Autoencoder {
         None
     }
 
+    /// The loss of one layer of the encoder (0: the outermost) as an autoencoder by itself, on what the layers below it
+    /// make of x, through which no gradient passes; scalar. None where the model is not pretrained in layers.
+    fn layer_loss<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>, _layer: usize) -> Option<Tensor<'g>> {
+        None
+    }
+
     /// Dimensions of the code.
     fn latent(&self) -> usize;
 

@@ -1,8 +1,8 @@
 //! The plans of a run, built without a device: a training step, evaluation, reconstruction, samples.
 
-use super::phases::Phase;
+use super::phases::{Part, Phase};
 use crate::config::{self, Config};
-use crate::graph::{Binarise, Graph, Op, ParamDecl, ParamLayout, Tensor, grad};
+use crate::graph::{Binarise, Gradient, Graph, Op, ParamDecl, ParamLayout, Tensor, grad};
 use crate::models::{self, Loss};
 use crate::nn::{Mode, Scalars, Scope, optim};
 use crate::plan::{Options, Plan, compile};
@@ -113,19 +113,19 @@ pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> 
     if c.classifier.wanted() {
         // Of the encoder what the code is made of: not a variance.
         let loss = models::classifier(model, &net, x, one(c.classifier.classes));
-        return ParamLayout::new(reached(&graph, loss.total), limit);
+        return ParamLayout::new(reached(&graph, loss.total, false), limit);
     }
     model.loss(&net, x);
     ParamLayout::new(graph.params(), limit)
 }
 
-/// The parameters that a tensor is made of.
-fn reached(graph: &Graph, of: Tensor<'_>) -> Vec<ParamDecl> {
+/// The parameters that a tensor is made of; or those of them that it has a gradient by.
+fn reached(graph: &Graph, of: Tensor<'_>, by_gradient: bool) -> Vec<ParamDecl> {
     let nodes = graph.nodes();
     let mut seen = vec![false; nodes.len()];
     seen[of.id()] = true;
     for id in (0..=of.id()).rev() {
-        if seen[id] {
+        if seen[id] && !(by_gradient && matches!(nodes[id].op.gradient(), Gradient::Stops)) {
             nodes[id].args.iter().for_each(|&arg| seen[arg] = true);
         }
     }
@@ -138,19 +138,32 @@ fn reached(graph: &Graph, of: Tensor<'_>) -> Vec<ParamDecl> {
 pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options, phase: Phase) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Train);
-    let loss = objective(&net, c, set, c.train.batch);
-    graph.log(&columns("loss", &loss, loss.total));
-    graph.guard(loss.total);
-    let updated = |p: &&ParamDecl| phase.part.updates(p.group());
+    let (total, unit, columns) = match phase.part {
+        Part::Layer(layer) => {
+            let x = batch(&net, c, set, c.train.batch);
+            graph.enter("loss");
+            let loss = models::of(&c.model).layer_loss(&net, x, layer).expect("a phase of a layer has its loss");
+            (loss, "", vec![("loss".to_string(), loss)])
+        }
+        _ => {
+            let loss = objective(&net, c, set, c.train.batch);
+            (loss.total, loss.unit, columns("loss", &loss, loss.total))
+        }
+    };
+    graph.log(&columns);
+    graph.guard(total);
+    // A layer's loss reaches its own parameters alone.
+    let own = matches!(phase.part, Part::Layer(_)).then(|| reached(&graph, total, true));
+    let updated = |p: &&ParamDecl| phase.part.updates(p.group()) && own.as_ref().is_none_or(|own| own.contains(p));
     let params: Vec<Tensor<'_>> =
         layout.params.iter().filter(updated).map(|p| graph.param(&p.path, p.shape, p.init)).collect();
     graph.enter("backward");
-    let mut grads = grad(loss.total, &params).into_iter();
+    let mut grads = grad(total, &params).into_iter();
     let grads: Vec<Option<Tensor<'_>>> =
         layout.params.iter().map(|p| updated(&p).then(|| grads.next()).flatten()).collect();
     optim::update_some(&net, &c.optimizer, layout, &grads, phase.clock);
     let plan = compile("train", &graph, &[], layout, options)?;
-    Ok(Program { plan, scalars: net.scalars(), unit: loss.unit })
+    Ok(Program { plan, scalars: net.scalars(), unit })
 }
 
 /// Evaluation of batches of `size` examples: what the model reports, and its terms.

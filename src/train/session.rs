@@ -3,7 +3,7 @@
 use super::feed::Feed;
 use super::labels;
 use super::metrics::Means;
-use super::phases::{self, Phase};
+use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
 use crate::config::Config;
 use crate::data::{Dataset, Split};
@@ -163,7 +163,7 @@ impl Session {
         }
         let splits = [("train", data.train), ("validation", data.validation), ("test", data.test)];
         let splits = splits.map(|(name, split)| (shape(name, split.len()), split));
-        let phases = phases::phases(config, &layout, features)?;
+        let phases = phases::phases(config, &layout, features, (splits[0].0.examples / batch) as u64)?;
         let step = |&phase: &Phase| programs::train(config, &splits[0].0, &layout, Options::default(), phase);
         let mut train: Vec<Program> = phases.iter().map(step).collect::<Result<_>>()?;
         train.iter().try_for_each(|p| fits(&p.plan, limit))?;
@@ -213,12 +213,39 @@ impl Session {
 
     /// The phase that a step belongs to, by its place.
     fn phase(&self, step: u64) -> usize {
-        self.phases.iter().position(|p| p.clock.has(step)).expect("each step belongs to a phase")
+        self.phases.iter().position(|p| p.has(step)).expect("each step belongs to a phase")
+    }
+
+    /// The stage of a step, of a run that is pretrained in layers: (first step, the step after its last, layer). The last
+    /// one, of the whole network, has no layer, and no end but the run's.
+    pub fn stage(&self, step: u64) -> (u64, u64, Option<usize>) {
+        let phase = &self.phases[self.phase(step)];
+        let layer = if let Part::Layer(layer) = phase.part { Some(layer) } else { None };
+        (phase.start, phase.end, layer)
+    }
+
+    /// The columns of the metrics of a step.
+    pub fn columns(&self, step: u64) -> Vec<String> {
+        self.program_of(self.phase(step)).plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default()
+    }
+
+    fn program_of(&self, phase: usize) -> &Program {
+        if phase == 0 { &self.train } else { &self.further[phase - 1] }
+    }
+
+    /// Layers that are trained one after the other.
+    pub fn layers(&self) -> usize {
+        self.phases.iter().filter(|p| matches!(p.part, Part::Layer(_))).count()
+    }
+
+    /// Steps of pretraining, before those that the settings count.
+    pub fn pretraining(&self) -> u64 {
+        self.phases.last().map_or(0, |p| p.start)
     }
 
     /// The first step after `step` of another phase: a submit ends there.
     pub fn phase_end(&self, step: u64) -> u64 {
-        self.phases[self.phase(step)].clock.end(step)
+        self.phases[self.phase(step)].end(step)
     }
 
     /// Steps of an epoch: full batches only.
@@ -239,18 +266,32 @@ impl Session {
         let batch = self.config.train.batch;
         let per_epoch = self.steps_per_epoch();
         let phase = self.phase(from);
-        assert!(from + count as u64 <= self.phases[phase].clock.end(from), "a submit of two phases");
-        let scalars = if phase == 0 { &self.train.scalars } else { &self.further[phase - 1].scalars };
+        assert!(from + count as u64 <= self.phases[phase].end(from), "a submit of two phases");
+        let start = self.phases[phase].start;
+        if from == start && from > 0 {
+            self.forget_moments()?;
+        }
+        let scalars = &self.program_of(phase).scalars;
         let row = |i: usize| {
             let step = from + i as u64;
             let first = (step % per_epoch) as usize * batch;
             let mut row = StepRow::new(step as u32, i as u32, first as u32, self.config.train.seed);
-            scalars.fill(&mut row, step);
+            scalars.fill(&mut row, step - start);
             row
         };
         let rows: Vec<StepRow> = (0..count).map(row).collect();
         self.upload_train(rows[0].first as usize)?;
         self.exec.submit(self.train_ids[phase], &rows)
+    }
+
+    /// A stage begins with moments of 0: what another stage updated, and this one does not, then stays as it is, bit for bit.
+    fn forget_moments(&mut self) -> Result<()> {
+        for b in &self.layout.buckets {
+            for path in optim::state_paths(&self.config.optimizer, &b.name) {
+                self.exec.write(&path, 0, &vec![0f32; b.len].into())?;
+            }
+        }
+        Ok(())
     }
 
     /// Before a submit whose first batch begins at position `first`.
