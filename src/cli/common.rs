@@ -79,6 +79,11 @@ impl Changes {
             c.data.name = name.clone();
         }
         c.data.name = data_name(&c.data.name);
+        if !c.classifier.from.is_empty() {
+            let from = &c.classifier.from;
+            let absolute = std::path::absolute(from).map_err(|e| Error::io("cannot find", from.as_ref(), &e))?;
+            c.classifier.from = absolute.display().to_string();
+        }
         if let Some(seed) = self.seed {
             c.train.seed = seed;
         }
