@@ -82,6 +82,9 @@ pub fn run(a: Args) -> Result<u8> {
             return Ok(128 + signal);
         }
     };
+    if let Some(text) = &outcome.verdict {
+        note(format_args!("{text}"));
+    }
     if a.json {
         let mut object = Map::new();
         object.insert("recipe".into(), json!(config.recipe));

@@ -2,16 +2,19 @@
 //! functions with the same scope paths, so they meet the same weights.
 
 mod ae;
+mod beta_vae;
 mod contractive;
 mod dae;
 mod dense;
 mod k_sparse;
 mod sparse;
 mod vae;
+mod variational;
 
 use crate::config::Model;
 use crate::graph::Tensor;
 use crate::nn::Scope;
+use crate::values::Result;
 
 /// What a model minimises, and what it tells of it: scalars per example.
 pub struct Loss<'g> {
@@ -43,6 +46,16 @@ pub trait Autoencoder {
         None
     }
 
+    /// What the end of a run has to say beyond its numbers, in one sentence: `state` reads a state of one element by its
+    /// Store path, `mean` gives a term's mean over the test set.
+    fn verdict(
+        &self,
+        _state: &mut dyn FnMut(&str) -> Result<f64>,
+        _mean: &dyn Fn(&str) -> f64,
+    ) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Dimensions of the code.
     fn latent(&self) -> usize;
 
@@ -59,6 +72,7 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
         Model::KSparse(c) => c,
         Model::Contractive(c) => c,
         Model::Vae(c) => c,
+        Model::BetaVae(c) => c,
     }
 }
 

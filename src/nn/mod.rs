@@ -13,7 +13,8 @@ mod scope;
 pub use average::moving_average;
 pub use distributions::{
     DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_kl, gaussian_nll,
+    standard_log_prob,
 };
 pub use gaussian::Gaussian;
 pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
-pub use scope::{Mode, Scalars, Scope};
+pub use scope::{Mode, Scalars, Scope, state_path};
