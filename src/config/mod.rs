@@ -15,8 +15,8 @@ mod settings;
 pub use assign::apply;
 pub use check::{differences, resolve};
 pub use model::{
-    Activation, Ae, Average, BetaVae, Contractive, Control, Corruption, Dae, Dense, JacobianPenalty, KSparse,
-    Likelihood, Loss, Model, Objective, Sparse, Vae, Variational,
+    Activation, Ae, Average, BetaVae, Contractive, Control, Corruption, Covariance, Dae, Dense, JacobianPenalty,
+    KSparse, Likelihood, Loss, Model, Objective, Sparse, Vae, Variational,
 };
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use recipe::{RECIPES, load, names, summary};
