@@ -137,10 +137,14 @@ refused 'a recipe file of bytes' 2 bytes.toml -- "$elbo" train ./bytes.toml --ou
 for case in train.batch=0 train.batch=-1 train.batch=many model.latent=0 model.hidden=[400,0] model.hidden=400 \
     model.activation=rule model.beta=-1 optimizer.learning_rate=0 optimizer.learning_rate=nan optimizer.beta1=1 \
     optimizer.kind=adamw data.binarise=maybe data.validation=64 checkpoint.dtype=f8 train.seed=-1 train.epochs=1e99 \
-    model.latnet=3; do
+    train.alternate=[1] train.alternate=[0,1] train.pretrain=1 classifier.classes=1 classifier.freeze=true \
+    classifier.from=run model.latnet=3; do
     refused "a bad value: $case" 2 "${case%%=*}" -- "$elbo" $new --set "$case"
 done
 refused 'a setting without a value' 2 train.batch -- "$elbo" $new --set train.batch
+refused 'a classifier without labels' 2 good 'no labels' -- "$elbo" $new --set classifier.classes=2
+refused 'fine-tuning without labels' 2 good 'no labels' -- "$elbo" finetune run --device cpu --quiet --out new
+refused 'fine-tuning of no run' 2 good config.toml -- "$elbo" finetune good --device cpu --out new
 refused 'an unknown device' 2 '`cuda`' 'gpu:NAME' -- "$elbo" $any --device cuda
 
 # --- run folders ----------------------------------------------------------------------------------------------------

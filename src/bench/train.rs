@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::exec::Executor;
 use crate::train::Session;
-use crate::values::Result;
+use crate::values::{Error, Result};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -63,6 +63,10 @@ fn median(values: &mut [f64]) -> f64 {
 
 /// Times `steps` training steps (after warm-up), in submits as `train` makes them, then every dispatch by itself.
 pub fn bench_train(exec: Box<dyn Executor>, config: &Config, data: Dataset, steps: usize) -> Result<TrainBench> {
+    if !config.train.alternate.is_empty() || config.train.pretrain > 0 {
+        let text = "what is timed is a step that trains the whole model: leave out train.alternate and train.pretrain";
+        return Err(Error::usage(text));
+    }
     let mut session = Session::new(exec, config, data, None)?;
     let per_epoch = session.steps_per_epoch();
     session.begin_epoch(0)?;

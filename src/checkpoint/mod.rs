@@ -9,7 +9,8 @@ pub use format::{Progress, Saved, read};
 
 use crate::config::{self, Config};
 use crate::train::Session;
-use crate::values::{DType, HostBuf, Result};
+use crate::values::{DType, Error, HostBuf, Result};
+use std::path::Path;
 
 /// The settings that may change when a run goes on: how long it does.
 pub const FREE: [&str; 2] = ["train.epochs", "train.steps"];
@@ -79,8 +80,13 @@ pub fn restore(session: &mut Session, saved: &Saved, all: bool) -> Result<()> {
     if all && let Some(extra) = saved.names().find(|n| !places.iter().any(|p| p.name == *n)) {
         return Err(saved.bad(&format!("it holds {extra}, which this model has not: it is of another model")));
     }
+    restore_some(session, saved, places.into_iter().filter(|p| all || p.weight).collect())
+}
+
+/// Writes what is saved to these places, unless something does not fit.
+fn restore_some(session: &mut Session, saved: &Saved, places: Vec<Place>) -> Result<()> {
     let mut writes = Vec::new();
-    for p in places.into_iter().filter(|p| all || p.weight) {
+    for p in places {
         let (shape, values) = saved.tensor(&p.name)?;
         if *shape != p.dims || values.dtype() != p.dtype {
             let (there, here) = (values.dtype(), p.dtype);
@@ -97,12 +103,24 @@ pub fn restore(session: &mut Session, saved: &Saved, all: bool) -> Result<()> {
     Ok(())
 }
 
+/// Puts the encoder of a run's newest whole checkpoint into a classifier of the same model.
+pub fn begin(session: &mut Session, run: &Path) -> Result<()> {
+    let saved = latest(run)?.ok_or_else(|| {
+        Error::usage(format!("{} has no checkpoint whose encoder classifier.from could begin with", run.display()))
+    })?;
+    // What does not fit are the settings that were asked for, not the file.
+    same_settings(&session.config, &saved, false).map_err(|e| Error::usage(e.to_string()))?;
+    let encoder = |p: &Place| p.weight && !p.name.starts_with("classifier.");
+    restore_some(session, &saved, places(session).into_iter().filter(encoder).collect())
+}
+
 /// The settings as they stand in a checkpoint: where a folder of data lies is no part of a run's identity.
 fn without_paths(c: &Config) -> Config {
     let mut c = c.clone();
     if !crate::data::names().any(|name| name == c.data.name) {
         c.data.name = "folder".into();
     }
+    c.classifier.from.clear();
     c
 }
 

@@ -79,6 +79,11 @@ impl Changes {
             c.data.name = name.clone();
         }
         c.data.name = data_name(&c.data.name);
+        if !c.classifier.from.is_empty() {
+            let from = &c.classifier.from;
+            let absolute = std::path::absolute(from).map_err(|e| Error::io("cannot find", from.as_ref(), &e))?;
+            c.classifier.from = absolute.display().to_string();
+        }
         if let Some(seed) = self.seed {
             c.train.seed = seed;
         }
@@ -129,4 +134,15 @@ pub fn recipe_list() -> String {
     let width = config::names().map(str::len).max().unwrap_or(0);
     let line = |(name, text): &(&str, &str)| format!("  {name:<width$}  {}\n", config::summary(text));
     config::RECIPES.iter().map(line).collect()
+}
+
+/// What an adapter is, in words.
+pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
+    match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "a discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "an integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "a virtual GPU",
+        wgpu::DeviceType::Cpu => "software on the CPU",
+        wgpu::DeviceType::Other => "a device of unknown kind",
+    }
 }

@@ -6,6 +6,7 @@ mod common;
 mod devices;
 mod encode;
 mod eval;
+mod finetune;
 mod pictures;
 mod plan;
 mod recipes;
@@ -27,6 +28,8 @@ struct Cli {
 enum Command {
     /// Train a recipe, evaluate it on the test set, and leave a run folder
     Train(train::Args),
+    /// Fine-tune a run's encoder as a classifier, on labels, and leave a run folder
+    Finetune(finetune::Args),
     /// Evaluate a run: its test numbers, beside a baseline
     Eval(eval::Args),
     /// Draw pictures from a run's prior
@@ -56,6 +59,7 @@ pub fn main() -> u8 {
     let done = |r: Result<()>| r.map(|()| 0);
     let result: Result<u8> = match cli.command {
         Command::Train(a) => train::run(a),
+        Command::Finetune(a) => finetune::run(a),
         Command::Eval(a) => done(eval::run(a)),
         Command::Sample(a) => done(pictures::sample(a)),
         Command::Reconstruct(a) => done(pictures::reconstruct(a)),

@@ -1,8 +1,9 @@
 //! `elbo plan RECIPE`: the training step as a table. Needs no device and no data.
 
 use super::common::{resolve, show};
+use crate::nn::Clock;
 use crate::plan::Options;
-use crate::train::{SetShape, programs};
+use crate::train::{SetShape, phases, programs};
 use crate::values::Result;
 use std::num::NonZeroUsize;
 
@@ -34,5 +35,14 @@ pub fn run(a: Args) -> Result<()> {
     set.resident = config.data.resident && set.data_words(0) <= BINDING;
     let layout = programs::layout(&config, features, BINDING)?;
     let options = Options { fuse: !a.unfused, ..Options::default() };
-    show(&programs::train(&config, &set, &layout, options)?.plan.table())
+    let phases = phases::phases(&config, &layout, features, (examples / config.train.batch) as u64)?;
+    for &phase in &phases {
+        if phases.len() > 1 {
+            let Clock { own, cycle, .. } = phase.clock;
+            let until = if phase.end < u64::MAX { format!(" to {}", phase.end) } else { String::new() };
+            show(&format!("phase {:?}, {own} of every {cycle} steps from {}{until}\n\n", phase.part, phase.start))?;
+        }
+        show(&programs::train(&config, &set, &layout, options, phase)?.plan.table())?;
+    }
+    Ok(())
 }

@@ -24,6 +24,13 @@ pub struct Args {
     /// The run's folder [default: runs/RECIPE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    sitting: Sitting,
+}
+
+/// How a run is made: what `train` and `finetune` share.
+#[derive(clap::Args)]
+pub struct Sitting {
     /// Replace a run folder that exists
     #[arg(long, conflicts_with = "resume")]
     force: bool,
@@ -47,25 +54,30 @@ pub fn run(a: Args) -> Result<u8> {
     };
     let mut config = a.changes.resolve(recipe)?;
     a.length.apply(&mut config)?;
-    let out = a.out.unwrap_or_else(|| PathBuf::from("runs").join(&config.recipe));
+    let out = a.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&config.recipe));
+    carry_out(&config, None, &a.common, &a.sitting, out)
+}
+
+/// Makes the run of these settings; `data` is theirs, where it was loaded already.
+pub fn carry_out(config: &Config, data: Option<Dataset>, common: &Common, a: &Sitting, out: PathBuf) -> Result<u8> {
     let start = match (a.force, a.resume) {
         (true, _) => Start::Force,
         (_, true) => Start::Resume,
         _ => Start::New,
     };
     let options = RunOptions { out, start, quiet: a.quiet };
-    options.check(&config)?;
-    let data = load_data(&config)?;
-    let exec = a.common.open()?;
+    options.check(config)?;
+    let data = data.map_or_else(|| load_data(config), Ok)?;
+    let exec = common.open()?;
     if !a.quiet {
-        introduce(&config, &data, &*exec, &options);
+        introduce(config, &data, &*exec, &options);
     }
     let shape = data.shape.clone();
     let mut opened = Some((exec, data));
     let make = || {
-        let again = || Ok((a.common.open()?, load_data(&config)?));
+        let again = || Ok((common.open()?, load_data(config)?));
         let (exec, data) = opened.take().map_or_else(again, Ok)?;
-        Session::new(exec, &config, data, a.max_memory)
+        Session::new(exec, config, data, a.max_memory)
     };
     let (session, outcome) = run_recovering(make, &shape, &options)?;
     let dir = options.out.display();
@@ -154,6 +166,10 @@ fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
         data.name
     ));
     let parameters = crate::train::programs::layout(c, features, usize::MAX).map_or(0, |l| l.count());
-    note(format_args!("model   {}, {} parameters", models::architecture(&c.model, features), n(parameters)));
+    note(format_args!("model   {}, {} parameters", models::architecture(c, features), n(parameters)));
+    if !c.classifier.from.is_empty() {
+        let kept = if c.classifier.freeze { ", which keeps its weights" } else { "" };
+        note(format_args!("begins  with the encoder of {}{kept}", c.classifier.from));
+    }
     note(format_args!("run     {}\n", o.out.display()));
 }

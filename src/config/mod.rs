@@ -6,6 +6,7 @@
 
 mod assign;
 mod check;
+mod classifier;
 mod model;
 mod optimizer;
 mod recipe;
@@ -14,6 +15,7 @@ mod settings;
 
 pub use assign::apply;
 pub use check::{differences, resolve};
+pub use classifier::Classifier;
 pub use model::{
     Activation, Ae, Average, BetaVae, Contractive, Control, Corruption, Covariance, Dae, Dense, JacobianPenalty,
     KSparse, Likelihood, Loss, Model, Objective, Sparse, Vae, Variational,

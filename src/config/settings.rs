@@ -1,6 +1,6 @@
 //! [`Config`]: everything that decides a run.
 
-use super::{Model, Optimizer, Schedule};
+use super::{Classifier, Model, Optimizer, Schedule};
 use crate::values::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -20,6 +20,8 @@ pub struct Config {
     pub optimizer: Optimizer,
     /// `[train]`.
     pub train: Train,
+    /// `[classifier]`.
+    pub classifier: Classifier,
     /// `[checkpoint]`.
     pub checkpoint: Checkpoint,
 }
@@ -32,6 +34,7 @@ impl Default for Config {
             data: Data::default(),
             optimizer: Optimizer::default(),
             train: Train::default(),
+            classifier: Classifier::default(),
             checkpoint: Checkpoint::default(),
         }
     }
@@ -79,6 +82,11 @@ pub struct Train {
     pub epochs: u64,
     /// Optimizer steps; 0: as many as the epochs take.
     pub steps: u64,
+    /// Epochs of greedy pretraining a layer, before what the epochs or steps above are of; 0: none.
+    pub pretrain: u64,
+    /// [decoder steps, encoder steps]: so many steps that update θ, the decoder and all else but the encoder, then so
+    /// many that update φ, the encoder, and again; empty: every step updates both.
+    pub alternate: Vec<u64>,
     /// Images a step.
     pub batch: usize,
     /// The seed of every random number in the run.
@@ -91,7 +99,16 @@ pub struct Train {
 
 impl Default for Train {
     fn default() -> Self {
-        Self { epochs: 10, steps: 0, batch: 128, seed: 1, log_every: 50, max_skipped: 10 }
+        Self {
+            epochs: 10,
+            steps: 0,
+            pretrain: 0,
+            alternate: vec![],
+            batch: 128,
+            seed: 1,
+            log_every: 50,
+            max_skipped: 10,
+        }
     }
 }
 
@@ -129,15 +146,31 @@ impl Config {
             return Err(Error::usage("data.name is empty: give the name of a data set or a folder"));
         }
         self.optimizer.validate()?;
+        self.classifier.validate()?;
         let t = &self.train;
         if t.epochs == 0 && t.steps == 0 {
             return Err(Error::usage("train.epochs and train.steps are both 0: there is nothing to train"));
         }
         // The step is one 32-bit word of every random number's counter.
-        for (key, value) in [("train.epochs", t.epochs), ("train.steps", t.steps)] {
+        for (key, value) in [("train.epochs", t.epochs), ("train.steps", t.steps), ("train.pretrain", t.pretrain)] {
             if value > u64::from(u32::MAX) {
                 return Err(Error::usage(format!("{key} must be at most {}, not {value}", u32::MAX)));
             }
+        }
+        if !t.alternate.is_empty() && (t.alternate.len() != 2 || t.alternate.contains(&0)) {
+            return Err(Error::usage(format!(
+                "train.alternate must be [decoder steps, encoder steps], each at least 1, or empty, not {:?}",
+                t.alternate
+            )));
+        }
+        if let Some(steps) = t.alternate.iter().find(|s| **s > u64::from(u32::MAX)) {
+            return Err(Error::usage(format!("train.alternate must be at most {} each, not {steps}", u32::MAX)));
+        }
+        if !t.alternate.is_empty() && self.classifier.wanted() {
+            return Err(Error::usage("train.alternate is for an autoencoder: with classifier.classes it must be []"));
+        }
+        if t.pretrain > 0 && self.classifier.wanted() {
+            return Err(Error::usage("train.pretrain is for an autoencoder: with classifier.classes it must be 0"));
         }
         // TOML has no larger integer, and a run must be able to write its own recipe.
         if t.seed > i64::MAX as u64 {
@@ -243,6 +276,27 @@ mod tests {
             ("[train]\nbatch = 1048577", "train.batch must be at most 1048576, not 1048577"),
             ("[model]\nlatent = 1000000000000", "model.latent must be at most 1048576, not 1000000000000"),
             ("[train]\nlog_every = 0", "train.log_every must be at least 1, not 0"),
+            (
+                "[train]\nalternate = [5]",
+                "train.alternate must be [decoder steps, encoder steps], each at least 1, or empty, not [5]",
+            ),
+            (
+                "[train]\nalternate = [5, 0]",
+                "train.alternate must be [decoder steps, encoder steps], each at least 1, or empty, not [5, 0]",
+            ),
+            ("[train]\nalternate = [5, 4294967296]", "train.alternate must be at most 4294967295 each, not 4294967296"),
+            (
+                "[train]\nalternate = [1, 1]\n[classifier]\nclasses = 2",
+                "train.alternate is for an autoencoder: with classifier.classes it must be []",
+            ),
+            (
+                "[train]\npretrain = 1\n[classifier]\nclasses = 2",
+                "train.pretrain is for an autoencoder: with classifier.classes it must be 0",
+            ),
+            ("[classifier]\nclasses = 1", "classifier.classes must be 0 or from 2 to 256, not 1"),
+            ("[classifier]\nclasses = 257", "classifier.classes must be 0 or from 2 to 256, not 257"),
+            ("[classifier]\nfreeze = true", "classifier.freeze needs a classifier: classifier.classes is 0"),
+            ("[classifier]\nfrom = 'runs/ae'", "classifier.from needs a classifier: classifier.classes is 0"),
             ("[train]\nepochs = 0", "train.epochs and train.steps are both 0: there is nothing to train"),
             ("[train]\nsteps = 4294967296", "train.steps must be at most 4294967295, not 4294967296"),
         ];

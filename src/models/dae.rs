@@ -25,16 +25,26 @@ impl OverDense for Dae {
         let r = self.net.reconstruction(x, logits);
         let total = match self.emphasis {
             [1.0, 1.0] => r.objective,
-            [on_corrupted, on_clean] => {
-                let weights = corrupted.mask.affine(on_corrupted - on_clean, on_clean);
-                (weights * self.net.errors(x, logits)).sum(FEATURES).mean(BATCH)
-            }
+            _ => self.emphasised(self.net.errors(x, logits), corrupted.mask),
         };
         Loss { total, reported: r.squared, headline: "squared error", unit: "an image", terms: r.terms }
+    }
+
+    /// Stacked: below a layer nothing is corrupted, its own input is, whatever the layer.
+    fn layer_loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>, layer: usize) -> Option<Tensor<'g>> {
+        let h = self.net.below(net, x, layer);
+        let corrupted = self.corrupt(&(net / "corruption"), h);
+        Some(self.emphasised(self.net.layer_errors(net, h, corrupted.x, layer), corrupted.mask))
     }
 }
 
 impl Dae {
+    /// The errors, an element, weighed by what was corrupted: scalar.
+    fn emphasised<'g>(&self, errors: Tensor<'g>, mask: Tensor<'g>) -> Tensor<'g> {
+        let [on_corrupted, on_clean] = self.emphasis;
+        (mask.affine(on_corrupted - on_clean, on_clean) * errors).sum(FEATURES).mean(BATCH)
+    }
+
     /// x̃ and what of it was corrupted.
     fn corrupt<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Corrupted<'g> {
         let corruption = match self.corruption {

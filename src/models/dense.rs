@@ -1,7 +1,7 @@
 //! The fully connected network of the autoencoders without a prior: f(x) = code, g(code) = x̂, and the error of x̂.
 
 use super::{Autoencoder, Loss};
-use crate::config::{self, Dense};
+use crate::config::{self, Activation, Dense};
 use crate::graph::{BATCH, FEATURES, Tensor};
 use crate::nn::{Layer, Scope, activate, bernoulli_nll, dense, linear, transposed};
 
@@ -12,6 +12,11 @@ pub trait OverDense {
 
     /// As [`Autoencoder::loss`].
     fn loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Loss<'g>;
+
+    /// As [`Autoencoder::layer_loss`].
+    fn layer_loss<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>, _layer: usize) -> Option<Tensor<'g>> {
+        None
+    }
 }
 
 impl<M: OverDense> Autoencoder for M {
@@ -25,6 +30,10 @@ impl<M: OverDense> Autoencoder for M {
 
     fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
         self.net().decode(net, z, features)
+    }
+
+    fn layer_loss<'g>(&self, net: &Scope<'g>, x: Tensor<'g>, layer: usize) -> Option<Tensor<'g>> {
+        OverDense::layer_loss(self, net, x, layer)
     }
 
     fn latent(&self) -> usize {
@@ -49,13 +58,42 @@ pub struct Reconstruction<'g> {
 impl Dense {
     /// Every hidden layer of the encoder, outermost first, then the code.
     pub fn encoder_layers<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Vec<Layer<'g>> {
-        let net = net / "encoder";
-        let hidden = self.hidden.iter().enumerate().map(|(i, &width)| (&net / i, width, self.activation));
-        let mut made: Vec<Layer<'g>> = Vec::with_capacity(self.hidden.len() + 1);
-        for (net, width, f) in hidden.chain([(&net / "code", self.latent, self.code)]) {
-            made.push(dense(&net, made.last().map_or(x, |layer| layer.after), width, f));
+        let mut made: Vec<Layer<'g>> = Vec::with_capacity(self.depth());
+        for layer in 0..self.depth() {
+            made.push(self.encoder_layer(net, made.last().map_or(x, |layer| layer.after), layer));
         }
         made
+    }
+
+    /// The layers of the encoder, the code's among them.
+    fn depth(&self) -> usize {
+        self.hidden.len() + 1
+    }
+
+    /// One layer of the encoder: 0 is the outermost, the last one the code.
+    fn encoder_layer<'g>(&self, net: &Scope<'g>, h: Tensor<'g>, layer: usize) -> Layer<'g> {
+        let net = net / "encoder";
+        match self.hidden.get(layer) {
+            Some(&width) => dense(&(&net / layer), h, width, self.activation),
+            None => dense(&(&net / "code"), h, self.latent, self.code),
+        }
+    }
+
+    /// What stands before the activation of the decoder's layer that mirrors this layer of the encoder, and that
+    /// activation; the layer has `width` units.
+    fn decoder_layer<'g>(
+        &self,
+        net: &Scope<'g>,
+        h: Tensor<'g>,
+        layer: usize,
+        width: usize,
+    ) -> (Tensor<'g>, Activation) {
+        let (encoder, net) = (net / "encoder", net / "decoder");
+        let last = layer == 0;
+        let here = if last { &net / "output" } else { &net / (self.hidden.len() - layer) };
+        let there = if layer == self.hidden.len() { &encoder / "code" } else { &encoder / layer };
+        let a = if self.tied { transposed(&here, &there, h, width) } else { linear(&here, h, width) };
+        (a, if last { self.output } else { self.activation })
     }
 
     /// What each of these layers gives, \[batch, units\].
@@ -71,24 +109,13 @@ impl Dense {
     /// Every hidden layer of the decoder, from the code outwards, then what stands before its last activation,
     /// \[batch, units\].
     pub fn decoder<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Vec<Tensor<'g>> {
-        let (encoder, net) = (net / "encoder", net / "decoder");
-        // From the code outwards; the encoder's layer that leads from `width` units is the one to tie to.
-        let widths: Vec<usize> = self.hidden.iter().rev().copied().chain([features]).collect();
-        let layer = |h, (i, &width): (usize, &usize)| {
-            let last = i == self.hidden.len();
-            let here = if last { &net / "output" } else { &net / i };
-            let there = if i == 0 { &encoder / "code" } else { &encoder / (self.hidden.len() - i) };
-            let a = if self.tied { transposed(&here, &there, h, width) } else { linear(&here, h, width) };
-            if last { a } else { activate(a, self.activation) }
-        };
-        widths
-            .iter()
-            .enumerate()
-            .scan(z, |h, at| {
-                *h = layer(*h, at);
-                Some(*h)
-            })
-            .collect()
+        let mut made: Vec<Tensor<'g>> = Vec::with_capacity(self.depth());
+        for layer in (0..self.depth()).rev() {
+            let width = if layer == 0 { features } else { self.hidden[layer - 1] };
+            let (a, f) = self.decoder_layer(net, made.last().copied().unwrap_or(z), layer, width);
+            made.push(if layer == 0 { a } else { activate(a, f) });
+        }
+        made
     }
 
     /// What stands before the decoder's last activation: \[batch, features\].
@@ -106,6 +133,23 @@ impl Dense {
         match self.loss {
             config::Loss::Mse => (activate(logits, self.output) - x).square(),
             config::Loss::CrossEntropy => bernoulli_nll(x, logits),
+        }
+    }
+
+    /// What the layers below one make of x, through which no gradient passes: \[batch, units\].
+    pub fn below<'g>(&self, net: &Scope<'g>, x: Tensor<'g>, layer: usize) -> Tensor<'g> {
+        (0..layer).fold(x, |h, below| self.encoder_layer(net, h, below).after).detach()
+    }
+
+    /// The error, an element, of h against what one layer of the encoder and its mirror image make of `seen`, which is h
+    /// or what a corruption made of it: the cross-entropy where the settings ask for it and h is that of a sigmoid, else
+    /// the squared error.
+    pub fn layer_errors<'g>(&self, net: &Scope<'g>, h: Tensor<'g>, seen: Tensor<'g>, layer: usize) -> Tensor<'g> {
+        let z = self.encoder_layer(net, seen, layer).after;
+        let (a, f) = self.decoder_layer(net, z, layer, h.shape().last());
+        match (self.loss, f) {
+            (config::Loss::CrossEntropy, Activation::Sigmoid) => bernoulli_nll(h, a),
+            _ => (activate(a, f) - h).square(),
         }
     }
 

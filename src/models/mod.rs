@@ -3,6 +3,7 @@
 
 mod ae;
 mod beta_vae;
+mod classifier;
 mod contractive;
 mod dae;
 mod dense;
@@ -12,7 +13,9 @@ mod sparse;
 mod vae;
 mod variational;
 
-use crate::config::Model;
+pub use classifier::classifier;
+
+use crate::config::{Config, Model};
 use crate::graph::Tensor;
 use crate::nn::Scope;
 use crate::values::Result;
@@ -57,6 +60,12 @@ pub trait Autoencoder {
         Ok(None)
     }
 
+    /// The loss of one layer of the encoder (0: the outermost) as an autoencoder by itself, on what the layers below it
+    /// make of x, through which no gradient passes; scalar. None where the model is not pretrained in layers.
+    fn layer_loss<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>, _layer: usize) -> Option<Tensor<'g>> {
+        None
+    }
+
     /// Dimensions of the code.
     fn latent(&self) -> usize;
 
@@ -77,12 +86,16 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
     }
 }
 
-/// The layers in a line: `vae 784-400-(20)-400-784`.
-pub fn architecture(model: &Model, features: usize) -> String {
-    let m = of(model);
+/// The layers in a line: `vae 784-400-(20)-400-784`, and of a classifier `vae 784-400-(20)-softmax 10`.
+pub fn architecture(c: &Config, features: usize) -> String {
+    let (model, m) = (&c.model, of(&c.model));
     let mut parts = vec![features.to_string()];
     parts.extend(m.hidden().iter().map(usize::to_string));
     parts.push(format!("({})", m.latent()));
+    if c.classifier.wanted() {
+        parts.push(format!("softmax {}", c.classifier.classes));
+        return format!("{} {}", model.kind(), parts.join("-"));
+    }
     parts.extend(m.hidden().iter().rev().map(usize::to_string));
     parts.push(features.to_string());
     format!("{} {}", model.kind(), parts.join("-"))

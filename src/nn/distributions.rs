@@ -1,7 +1,7 @@
 //! Distributions as values, and negative log-likelihoods. All in nats, per element: the formula reduces.
 
 use super::Scope;
-use crate::graph::{Axes, LATENTS, Tensor};
+use crate::graph::{Axes, FEATURES, LATENTS, Tensor};
 
 /// Log-variances are limited to this from below; the gradient is zero outside.
 pub const LOG_VAR_MIN: f64 = -30.0;
@@ -92,4 +92,13 @@ fn log_softmax(logits: Tensor<'_>) -> Tensor<'_> {
 pub fn gaussian_nll<'g>(x: Tensor<'g>, mean: Tensor<'g>, variance: f64) -> Tensor<'g> {
     let constant = 0.5 * (std::f64::consts::TAU * variance).ln();
     (mean - x).square().affine(0.5 / variance, constant)
+}
+
+/// −ln p(y) = ln Σⱼ exp aⱼ − Σⱼ yⱼ aⱼ for a softmax of logits a and labels y, one 1 a row: \[batch, classes\] →
+/// \[batch\]. Without overflow whatever the logits.
+pub fn categorical_nll<'g>(y: Tensor<'g>, logits: Tensor<'g>) -> Tensor<'g> {
+    // Of centred logits, or two large numbers would cancel.
+    let rows = logits.shape().dims()[0];
+    let centred = logits - logits.max(FEATURES).detach().reshape(&[rows, 1]);
+    centred.exp().sum(FEATURES).ln() - (y * centred).sum(FEATURES)
 }

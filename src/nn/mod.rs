@@ -2,6 +2,7 @@
 //! optimizers, the norm of a Jacobian. What existing ops can express stands here, and is no op.
 
 mod average;
+mod clock;
 pub mod corruption;
 mod distributions;
 mod gaussian;
@@ -11,9 +12,10 @@ pub mod optim;
 mod scope;
 
 pub use average::moving_average;
+pub use clock::Clock;
 pub use distributions::{
-    DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_kl, gaussian_nll,
-    standard_log_prob,
+    DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_kl, categorical_nll,
+    gaussian_nll, standard_log_prob,
 };
 pub use gaussian::Gaussian;
 pub use layers::{Layer, activate, dense, layers, linear, linear_zeros, mlp, transposed};

@@ -1,8 +1,8 @@
 //! Optimizers, over the flat buckets of a model: one dispatch a bucket.
 
-use super::Scope;
+use super::{Clock, Scope};
 use crate::config::Optimizer;
-use crate::graph::{Effect, ParamLayout, StateId, Tensor};
+use crate::graph::{Effect, ParamDecl, ParamLayout, StateId, Tensor};
 use crate::values::{DType, Shape};
 
 /// The Store paths of a bucket's optimizer state, after the weights.
@@ -16,13 +16,31 @@ pub fn state_paths(o: &Optimizer, bucket: &str) -> Vec<String> {
 
 /// Adds to the graph, for every bucket, the update of its weights by `grads` (one a parameter of the layout).
 pub fn update<'g>(net: &Scope<'g>, o: &Optimizer, layout: &ParamLayout, grads: &[Tensor<'g>]) {
+    let grads: Vec<Option<Tensor<'g>>> = grads.iter().copied().map(Some).collect();
+    update_some(net, o, layout, &grads, Clock::EVERY);
+}
+
+/// The same for the buckets of which some parameter has a gradient; one of them without has a gradient of 0. The steps
+/// in which this is done are the clock's.
+pub fn update_some<'g>(
+    net: &Scope<'g>,
+    o: &Optimizer,
+    layout: &ParamLayout,
+    grads: &[Option<Tensor<'g>>],
+    clock: Clock,
+) {
     let graph = net.graph();
     let net = net / "optimizer";
-    for (i, bucket) in layout.buckets.iter().enumerate() {
-        let grad = graph.pack_bucket(layout, i, grads).id();
+    let trained = |bucket: usize| layout.places.iter().zip(grads).any(|(p, g)| p.bucket == bucket && g.is_some());
+    let zeros = |p: &ParamDecl| graph.constant(0.0, p.shape);
+    for (i, bucket) in layout.buckets.iter().enumerate().filter(|(i, _)| trained(*i)) {
+        // Of the other buckets nothing is read.
+        let all: Vec<_> = layout.params.iter().zip(grads).map(|(p, g)| g.unwrap_or_else(|| zeros(p))).collect();
+        let grad = graph.pack_bucket(layout, i, &all).id();
         let flat = |path: &str| graph.declare(path, Shape::new(&[bucket.len]), DType::F32);
         let weights = flat(&layout.path(i));
         let state: Vec<StateId> = state_paths(o, &bucket.name).iter().map(|p| flat(p)).collect();
+        let correction = |name: &str, beta: f64| net.correction_index_by(name, beta, clock);
         let rate = net.scalar_index("learning_rate", o.learning_rate());
         graph.effect(match o {
             Optimizer::Adam(a) => Effect::Adam {
@@ -31,7 +49,7 @@ pub fn update<'g>(net: &Scope<'g>, o: &Optimizer, layout: &ParamLayout, grads: &
                 beta1: a.beta1 as f32,
                 beta2: a.beta2 as f32,
                 epsilon: a.epsilon as f32,
-                scalars: [rate, net.correction_index("c1", a.beta1), net.correction_index("c2", a.beta2)],
+                scalars: [rate, correction("c1", a.beta1), correction("c2", a.beta2)],
             },
             Optimizer::Sgd(s) => {
                 Effect::Sgd { wu: [weights.index(), state[0].index()], grad, momentum: s.momentum as f32, rate }

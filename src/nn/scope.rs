@@ -1,5 +1,6 @@
 //! [`Scope`]: a path under which a model declares parameters, draws noise and reads schedules.
 
+use super::Clock;
 use crate::config::Schedule;
 use crate::graph::{Count, Graph, Init, StateId, Tensor};
 use crate::kernels::StepRow;
@@ -22,8 +23,8 @@ pub enum Mode {
 #[derive(Clone, PartialEq, Debug)]
 enum Rule {
     Schedule(Schedule),
-    /// 1/(1 − βᵗ⁺¹): Adam's correction of a moment that began at 0.
-    Correction(f64),
+    /// 1/(1 − βᵗ⁺¹), after t updates: Adam's correction of a moment that began at 0.
+    Correction(f64, Clock),
 }
 
 /// The scheduled scalars of a graph: computed in f64 on the host, one row a step.
@@ -38,7 +39,7 @@ impl Scalars {
         for (index, rule) in &self.rules {
             let value = match rule {
                 Rule::Schedule(s) => s.at(step),
-                Rule::Correction(beta) => 1.0 / (1.0 - beta.powf((step + 1) as f64)),
+                Rule::Correction(beta, clock) => 1.0 / (1.0 - beta.powf((clock.before(step) + 1) as f64)),
             };
             row.scalars[*index] = value as f32;
         }
@@ -128,8 +129,13 @@ impl<'g> Scope<'g> {
 
     /// The index, in the step row, of 1/(1 − βᵗ) at the t-th step.
     pub fn correction_index(&self, name: &str, beta: f64) -> usize {
+        self.correction_index_by(name, beta, Clock::EVERY)
+    }
+
+    /// The same at the t-th of a clock's steps.
+    pub fn correction_index_by(&self, name: &str, beta: f64, clock: Clock) -> usize {
         let index = self.graph.scalar_index(&self.name(name));
-        self.scalars.borrow_mut().add(index, Rule::Correction(beta));
+        self.scalars.borrow_mut().add(index, Rule::Correction(beta, clock));
         index
     }
 

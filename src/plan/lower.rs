@@ -512,7 +512,9 @@ impl<'a> Lowering<'a> {
         let run = |len: usize| len.div_ceil(2048).clamp(1024, MAX_LOOP as usize);
         let parts = |len: usize| len.div_ceil(run(len));
         let n: usize = checked.iter().map(|(x, _)| parts(x.len).next_multiple_of(ALIGN)).sum();
-        let counts = self.scratch("guard/counts", DType::U32, n);
+        // Named by its parts: plans that divide it otherwise share the Store, and what none of its own parts writes is 0.
+        let names: Vec<String> = checked.iter().map(|(x, _)| parts(x.len).to_string()).collect();
+        let counts = self.scratch(&format!("guard/counts/{}", names.join("-")), DType::U32, n);
         let mut at = 0;
         for (x, squares) in checked {
             let out = range(counts, at, parts(x.len), DType::U32);

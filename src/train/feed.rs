@@ -26,6 +26,11 @@ impl Feed {
         Ok(Self { shape, split, order })
     }
 
+    /// Whether it feeds a split, images or labels.
+    pub fn is_of(&self, split: &str) -> bool {
+        self.shape.split.split('.').next() == Some(split)
+    }
+
     /// Makes what a program of this batch size needs beyond that.
     pub fn prepare(&self, exec: &mut dyn Executor, batch: usize) -> Result<()> {
         if self.shape.resident {

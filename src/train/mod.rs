@@ -2,7 +2,9 @@
 
 mod feed;
 pub(crate) mod interrupt;
+pub mod labels;
 mod metrics;
+pub mod phases;
 pub mod programs;
 pub mod progress;
 mod recover;

@@ -1,7 +1,8 @@
 //! The plans of a run, built without a device: a training step, evaluation, reconstruction, samples.
 
+use super::phases::{Part, Phase};
 use crate::config::{self, Config};
-use crate::graph::{Binarise, Graph, ParamLayout, Tensor, grad};
+use crate::graph::{Binarise, Gradient, Graph, Op, ParamDecl, ParamLayout, Tensor, grad};
 use crate::models::{self, Loss};
 use crate::nn::{Mode, Scalars, Scope, optim};
 use crate::plan::{Options, Plan, compile};
@@ -42,6 +43,16 @@ impl SetShape {
         format!("order/{}", self.split)
     }
 
+    /// The labels of the split, fed as one more: one 1 a row.
+    pub fn labels(&self, classes: usize) -> Self {
+        let split = match self.split {
+            "train" => "train.labels",
+            "validation" => "validation.labels",
+            _ => "test.labels",
+        };
+        Self { split, features: classes, ..self.clone() }
+    }
+
     /// The length of the bytes in words, for batches of `batch` where they are uploaded.
     pub fn data_words(&self, batch: usize) -> usize {
         let rows = if self.resident { self.examples } else { batch };
@@ -59,14 +70,18 @@ fn output<'g>(graph: &'g Graph, what: &str, t: Tensor<'g>) -> Tensor<'g> {
 }
 
 fn batch<'g>(net: &Scope<'g>, c: &Config, set: &SetShape, batch: usize) -> Tensor<'g> {
-    let graph = net.graph();
-    let data = graph.declare(&set.data_path(batch), Shape::new(&[set.data_words(batch)]), DType::U32);
-    let order = graph.declare(&set.order_path(), Shape::new(&[set.examples]), DType::U32);
     let binarise = match c.data.binarise {
         config::Binarise::Dynamic => Binarise::Dynamic,
         config::Binarise::Static => Binarise::Static,
         config::Binarise::None => Binarise::None,
     };
+    fed(net, set, batch, binarise)
+}
+
+fn fed<'g>(net: &Scope<'g>, set: &SetShape, batch: usize, binarise: Binarise) -> Tensor<'g> {
+    let graph = net.graph();
+    let data = graph.declare(&set.data_path(batch), Shape::new(&[set.data_words(batch)]), DType::U32);
+    let order = graph.declare(&set.order_path(), Shape::new(&[set.examples]), DType::U32);
     let shape = Shape::new(&[batch, set.features]);
     (net / "data")
         .within(|| graph.batch(data, order, shape, binarise, set.split, net.mode() == Mode::Evaluate, !set.resident))
@@ -77,39 +92,85 @@ fn columns<'g>(first: &str, loss: &Loss<'g>, total: Tensor<'g>) -> Vec<(String, 
     [(first.to_string(), total)].into_iter().chain(terms).collect()
 }
 
+/// The loss of a batch of a split: the model's, or that of a classifier on its code.
+fn objective<'g>(net: &Scope<'g>, c: &Config, set: &SetShape, size: usize) -> Loss<'g> {
+    let (model, x) = (models::of(&c.model), batch(net, c, set, size));
+    if !c.classifier.wanted() {
+        net.graph().enter("loss");
+        return model.loss(net, x);
+    }
+    let y = fed(net, &set.labels(c.classifier.classes), size, Binarise::None);
+    net.graph().enter("loss");
+    models::classifier(model, net, x, y)
+}
+
 /// The parameters of a model and their place, for bindings of at most `limit` elements.
 pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Train);
-    let x = graph.constant(0.0, Shape::new(&[1, features])).with_batch_axis(0);
-    models::of(&c.model).loss(&net, x);
+    let one = |width| graph.constant(0.0, Shape::new(&[1, width])).with_batch_axis(0);
+    let (model, x) = (models::of(&c.model), one(features));
+    if c.classifier.wanted() {
+        // Of the encoder what the code is made of: not a variance.
+        let loss = models::classifier(model, &net, x, one(c.classifier.classes));
+        return ParamLayout::new(reached(&graph, loss.total, false), limit);
+    }
+    model.loss(&net, x);
     ParamLayout::new(graph.params(), limit)
 }
 
-/// One training step: batch, forward, backward, optimizer.
-pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options) -> Result<Program> {
+/// The parameters that a tensor is made of; or those of them that it has a gradient by.
+fn reached(graph: &Graph, of: Tensor<'_>, by_gradient: bool) -> Vec<ParamDecl> {
+    let nodes = graph.nodes();
+    let mut seen = vec![false; nodes.len()];
+    seen[of.id()] = true;
+    for id in (0..=of.id()).rev() {
+        if seen[id] && !(by_gradient && matches!(nodes[id].op.gradient(), Gradient::Stops)) {
+            nodes[id].args.iter().for_each(|&arg| seen[arg] = true);
+        }
+    }
+    let used = |p: usize| nodes.iter().zip(&seen).any(|(node, &seen)| seen && node.op == Op::Param(p));
+    graph.params().into_iter().enumerate().filter(|(p, _)| used(*p)).map(|(_, param)| param).collect()
+}
+
+/// One training step: batch, forward, backward, optimizer, as a phase has it. Of what it does not update there is no
+/// gradient.
+pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options, phase: Phase) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Train);
-    let x = batch(&net, c, set, c.train.batch);
-    graph.enter("loss");
-    let loss = models::of(&c.model).loss(&net, x);
-    graph.log(&columns("loss", &loss, loss.total));
-    graph.guard(loss.total);
-    let params: Vec<Tensor<'_>> = layout.params.iter().map(|p| graph.param(&p.path, p.shape, p.init)).collect();
+    let (total, unit, columns) = match phase.part {
+        Part::Layer(layer) => {
+            let x = batch(&net, c, set, c.train.batch);
+            graph.enter("loss");
+            let loss = models::of(&c.model).layer_loss(&net, x, layer).expect("a phase of a layer has its loss");
+            (loss, "", vec![("loss".to_string(), loss)])
+        }
+        _ => {
+            let loss = objective(&net, c, set, c.train.batch);
+            (loss.total, loss.unit, columns("loss", &loss, loss.total))
+        }
+    };
+    graph.log(&columns);
+    graph.guard(total);
+    // A layer's loss reaches its own parameters alone.
+    let own = matches!(phase.part, Part::Layer(_)).then(|| reached(&graph, total, true));
+    let updated = |p: &&ParamDecl| phase.part.updates(p.group()) && own.as_ref().is_none_or(|own| own.contains(p));
+    let params: Vec<Tensor<'_>> =
+        layout.params.iter().filter(updated).map(|p| graph.param(&p.path, p.shape, p.init)).collect();
     graph.enter("backward");
-    let grads = grad(loss.total, &params);
-    optim::update(&net, &c.optimizer, layout, &grads);
+    let mut grads = grad(total, &params).into_iter();
+    let grads: Vec<Option<Tensor<'_>>> =
+        layout.params.iter().map(|p| updated(&p).then(|| grads.next()).flatten()).collect();
+    optim::update_some(&net, &c.optimizer, layout, &grads, phase.clock);
     let plan = compile("train", &graph, &[], layout, options)?;
-    Ok(Program { plan, scalars: net.scalars(), unit: loss.unit })
+    Ok(Program { plan, scalars: net.scalars(), unit })
 }
 
 /// Evaluation of batches of `size` examples: what the model reports, and its terms.
 pub fn evaluate(c: &Config, set: &SetShape, size: usize, layout: &ParamLayout) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
-    let x = batch(&net, c, set, size);
-    graph.enter("loss");
-    let loss = models::of(&c.model).loss(&net, x);
+    let loss = objective(&net, c, set, size);
     graph.log(&columns(loss.headline, &loss, loss.reported));
     let plan = compile("evaluate", &graph, &[], layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: loss.unit })

@@ -10,6 +10,7 @@ pub struct Progress {
     bar: ProgressBar,
     plain: bool,
     epochs: u64,
+    stage: String,
 }
 
 impl Progress {
@@ -20,12 +21,17 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(Some(steps), target);
         let style = ProgressStyle::with_template("{prefix} {wide_bar:.cyan/blue} {msg}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
-        Self { bar, plain: plain && !quiet, epochs }
+        Self { bar, plain: plain && !quiet, epochs, stage: String::new() }
+    }
+
+    /// Says of what the next lines are, in words that end in two spaces.
+    pub fn stage(&mut self, words: String) {
+        self.stage = words;
     }
 
     /// Moves on to `step`, with the latest means and speed.
     pub fn at(&self, step: u64, epoch: u64, means: &Means, examples_per_s: f64) {
-        self.bar.set_prefix(format!("epoch {}/{}", epoch + 1, self.epochs));
+        self.bar.set_prefix(format!("epoch {}/{}  {}", epoch + 1, self.epochs, self.stage).trim_end().to_string());
         self.bar.set_message(format!("{}  {} examples/s", terms(means), thousands(examples_per_s as u64)));
         self.bar.set_position(step);
     }
@@ -34,7 +40,7 @@ impl Progress {
     pub fn epoch(&self, epoch: u64, means: &Means, examples_per_s: f64) {
         let n = self.epochs.to_string().len();
         let (text, speed) = (terms(means), thousands(examples_per_s as u64));
-        let line = format!("epoch {:>n$}/{}  {text}  {speed} examples/s", epoch + 1, self.epochs);
+        let line = format!("epoch {:>n$}/{}  {}{text}  {speed} examples/s", epoch + 1, self.epochs, self.stage);
         self.line(&line);
     }
 

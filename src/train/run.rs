@@ -146,8 +146,8 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
             session.begin_epoch(epoch)?;
             ordered = Some(epoch);
         }
-        // A submit ends where an epoch, a checkpoint or the run ends.
-        let end = total.min((epoch + 1) * per_epoch).min((step / every + 1) * every);
+        // A submit ends where an epoch, a phase, a checkpoint or the run ends.
+        let end = total.min((epoch + 1) * per_epoch).min((step / every + 1) * every).min(session.phase_end(step));
         let wanted = (SUBMIT_SECONDS / t.step_seconds).clamp(1.0, session.group_limit() as f64);
         let count = (wanted as u64).min(end - step);
         let ticket = session.submit(step, count as usize)?;
@@ -158,7 +158,7 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
         let save = step % every == 0 || step == total || signal.is_some();
         t.collect(session, if boundary || save { 0 } else { IN_FLIGHT - 1 })?;
         // Before the checkpoint: whoever goes on from it finds every line up to it.
-        if boundary && session.has_validation() {
+        if boundary && session.stage(step - 1).2.is_none() && session.has_validation() {
             let e = session.evaluate("validation")?;
             t.record.line("validation", step, &e.means, &[])?;
             t.bar.line(&format!("validation {}", e.sentence()));
@@ -175,7 +175,9 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
     let test = session.evaluate("test")?;
     let outcome = t.outcome(session, Ending::Done(test.clone()), step)?;
     t.record.line("test", step, &test.means, &[("skipped", json!(outcome.skipped))])?;
-    pictures(session, shape, &o.out.join("samples"))?;
+    if !config.classifier.wanted() {
+        pictures(session, shape, &o.out.join("samples"))?;
+    }
     Ok(outcome)
 }
 
@@ -188,6 +190,8 @@ struct Trainer {
     log_every: u64,
     max_skipped: u64,
     skipped_in_a_row: u64,
+    /// The first step of a layer's training, the step after its last, and the layer; see [`Session::stage`].
+    stage: (u64, u64, Option<usize>),
     /// The column that says that a step was skipped.
     skipped_column: usize,
     per_epoch: u64,
@@ -208,6 +212,7 @@ impl Trainer {
             0 => config.train.epochs.saturating_mul(per_epoch),
             steps => steps,
         };
+        let total = total.saturating_add(session.pretraining());
         if total > u64::from(u32::MAX) {
             let text = "the step is one 32-bit word of every random number";
             return Err(Error::usage(format!(
@@ -216,11 +221,7 @@ impl Trainer {
                 u32::MAX
             )));
         }
-        let names = session.train.plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default();
-        let skipped_column = names.iter().position(|n| n == SKIPPED).unwrap_or(names.len());
-        let terms = &names[..skipped_column];
-        let (mut line, mut epoch) = (Means::new(terms), Means::new(terms));
-        let (mut first, mut skipped_in_a_row) = (0, 0);
+        let (mut first, mut progress) = (0, checkpoint::Progress::default());
         let device = json!({ "device": session.exec.info().device, "adapter": session.exec.info().adapter });
         if o.start == Start::Resume {
             match checkpoint::latest(&o.out)? {
@@ -234,9 +235,7 @@ impl Trainer {
                     }
                     checkpoint::restore(session, &saved, true)?;
                     first = saved.step;
-                    line.set_bits(&saved.progress.line);
-                    epoch.set_bits(&saved.progress.epoch);
-                    skipped_in_a_row = saved.progress.skipped_in_a_row;
+                    progress = saved.progress.clone();
                     note(format_args!("resumed at step {first} of {total}"));
                     note_device(&o.out, first, &device);
                     if config.checkpoint.dtype == config::Precision::F16 {
@@ -248,20 +247,24 @@ impl Trainer {
                 None => note(format_args!("{} has no checkpoint yet: starting at step 0", o.out.display())),
             }
         }
+        if first == 0 && !config.classifier.from.is_empty() {
+            checkpoint::begin(session, Path::new(&config.classifier.from))?;
+        }
         o.prepare(&config)?;
         let mut record = Record::open(&o.out, first)?;
         let version = json!(env!("CARGO_PKG_VERSION"));
         record.line("start", first, &Means::default(), &[("device", device), ("elbo", version)])?;
-        Ok(Self {
+        let mut trainer = Self {
             batch: config.train.batch as f64,
             record,
             bar: Progress::new(total, total.div_ceil(per_epoch), o.quiet),
-            line,
-            epoch,
+            line: Means::default(),
+            epoch: Means::default(),
+            stage: (0, 0, None),
             log_every: config.train.log_every,
             max_skipped: config.train.max_skipped,
-            skipped_in_a_row,
-            skipped_column,
+            skipped_in_a_row: progress.skipped_in_a_row,
+            skipped_column: 0,
             per_epoch,
             first,
             total,
@@ -270,7 +273,29 @@ impl Trainer {
             epoch_started: Instant::now(),
             step_seconds: SUBMIT_SECONDS,
             last: Instant::now(),
-        })
+        };
+        trainer.enter(session, first);
+        // Sums of the stage before, which ended there, have other columns and are 0.
+        trainer.line.set_bits(&progress.line);
+        trainer.epoch.set_bits(&progress.epoch);
+        Ok(trainer)
+    }
+
+    /// Begins with the stage that `step` belongs to: its columns.
+    fn enter(&mut self, session: &Session, step: u64) {
+        let names = session.columns(step);
+        self.skipped_column = names.iter().position(|n| n == SKIPPED).unwrap_or(names.len());
+        let terms = &names[..self.skipped_column];
+        (self.line, self.epoch) = (Means::new(terms), Means::new(terms));
+        self.stage = session.stage(step);
+        let layers = session.layers();
+        self.bar.stage(self.stage.2.map_or(String::new(), |layer| format!("layer {}/{layers}  ", layer + 1)));
+    }
+
+    /// What every line of the metrics says beside the means.
+    fn place(&self, epoch: u64) -> Vec<(&'static str, Value)> {
+        let layer = self.stage.2.map(|layer| ("layer", json!(layer + 1)));
+        [("epoch", json!(epoch + 1))].into_iter().chain(layer).collect()
     }
 
     /// Takes in the metrics of the oldest submits until at most `leave` are in flight.
@@ -282,6 +307,9 @@ impl Trainer {
             let each = (now - self.last).as_secs_f64() / count as f64;
             self.step_seconds = if from == self.first { each } else { 0.7 * self.step_seconds + 0.3 * each };
             self.last = now;
+            if from >= self.stage.1 {
+                self.enter(session, from);
+            }
             for (i, row) in rows.iter().enumerate() {
                 self.step(from + i as u64, row)?;
             }
@@ -307,8 +335,9 @@ impl Trainer {
             self.line.add(row, self.batch);
             self.epoch.add(row, self.batch);
         }
-        if done % self.log_every == 0 {
-            self.record.line("train", done, &self.line, &[("epoch", json!(epoch + 1))])?;
+        // Layers have losses of their own, and no line is of two.
+        if done % self.log_every == 0 || done == self.stage.1 {
+            self.record.line("train", done, &self.line, &self.place(epoch))?;
             self.bar.at(done, epoch, &self.line, self.batch / self.step_seconds);
             self.line.clear();
         }
@@ -316,7 +345,7 @@ impl Trainer {
             // In a sitting that began within the epoch, only its own steps count for the speed.
             let steps = done - self.first.max(epoch * self.per_epoch);
             let speed = self.batch * steps as f64 / self.epoch_started.elapsed().as_secs_f64();
-            let more = [("epoch", json!(epoch + 1)), ("examples_per_s", json!(speed))];
+            let more = [self.place(epoch), vec![("examples_per_s", json!(speed))]].concat();
             self.record.line("epoch", done, &self.epoch, &more)?;
             self.bar.epoch(epoch, &self.epoch, speed);
             self.epoch.clear();
@@ -344,6 +373,10 @@ impl Trainer {
 /// What the model has to say of a run at its end.
 fn verdict(session: &mut Session, test: &Evaluation) -> Result<Option<String>> {
     let config = session.config.clone();
+    // A classifier has the model's encoder, and none of its state.
+    if config.classifier.wanted() {
+        return Ok(None);
+    }
     let mut state = |path: &str| session.exec.read(path).map(|values| f64::from(values.f32()[0]));
     let mean = |name: &str| test.means.values().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, v)| v);
     models::of(&config.model).verdict(&mut state, &mean)

@@ -1,10 +1,12 @@
 //! [`Session`]: one model's weights on one device, and the programs that run over them.
 
 use super::feed::Feed;
+use super::labels;
 use super::metrics::Means;
+use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
 use crate::config::Config;
-use crate::data::Dataset;
+use crate::data::{Dataset, Split};
 use crate::exec::{Executor, PlanId, Ticket};
 use crate::graph::ParamLayout;
 use crate::kernels::StepRow;
@@ -23,10 +25,17 @@ pub struct Session {
     pub config: Config,
     /// Where the parameters lie.
     pub layout: ParamLayout,
-    /// The training step.
+    /// The training step; where it has phases, that of the first.
     pub train: Program,
-    train_id: PlanId,
+    /// The phases of training.
+    phases: Vec<Phase>,
+    /// The programs of the phases after the first.
+    further: Vec<Program>,
+    /// The loaded programs of the phases.
+    train_ids: Vec<PlanId>,
     train_feed: Feed,
+    /// The labels of each split, where there is a classifier.
+    labels: Vec<Feed>,
     /// Validation and test split; an empty one is not here.
     held_out: Vec<Feed>,
     /// Programs over held-out examples, by what they do, split and batch: loaded once.
@@ -46,17 +55,32 @@ fn fits(plan: &Plan, limit: usize) -> Result<()> {
     }
 }
 
-/// What a training step keeps in the Store from step to step: weights, optimizer state, counters, a model's own state.
-fn kept(train: &Plan) -> impl Iterator<Item = &StoreRef> {
+/// The stores of some plans, each once.
+fn stores<'p>(plans: impl Iterator<Item = &'p Plan>) -> Vec<&'p StoreRef> {
+    let mut all: Vec<&StoreRef> = Vec::new();
+    for s in plans.flat_map(|plan| &plan.stores) {
+        if !all.iter().any(|known| known.path == s.path) {
+            all.push(s);
+        }
+    }
+    all
+}
+
+/// What training keeps in the Store from step to step: weights, optimizer state, counters, a model's own state.
+fn kept<'p>(train: impl Iterator<Item = &'p Program>) -> impl Iterator<Item = &'p StoreRef> {
     let data = |path: &str| path.starts_with("data/") || path.starts_with("order/");
-    train.stores.iter().filter(move |s| !s.scratch && !data(&s.path))
+    stores(train.map(|p| &p.plan)).into_iter().filter(move |s| !s.scratch && !data(&s.path))
 }
 
 /// Everything that a run has on its device at once, from its plans: no device is asked.
-fn bytes_needed(c: &Config, train: &Plan, layout: &ParamLayout, held_out: &[&SetShape]) -> Result<u64> {
-    let mut need = train.peak_bytes();
+fn bytes_needed(c: &Config, train: &[Program], layout: &ParamLayout, held_out: &[&SetShape]) -> Result<u64> {
+    let mut need: u64 = stores(train.iter().map(|p| &p.plan)).iter().map(|s| 4 * s.len as u64).sum();
+    need += train.iter().map(|p| p.plan.slot_bytes()).sum::<u64>();
     for set in held_out {
         need += 4 * (set.data_words(c.train.batch) + set.examples) as u64;
+        if c.classifier.wanted() {
+            need += 4 * (set.labels(c.classifier.classes).data_words(c.train.batch) + set.examples) as u64;
+        }
         let size = c.train.batch.min(set.examples);
         need += programs::evaluate(c, set, size, layout)?.plan.slot_bytes();
         if set.examples % size > 0 {
@@ -123,13 +147,29 @@ impl Session {
             shape.resident = config.data.resident && shape.data_words(0) <= limit;
             shape
         };
+        let mut labels: Vec<(SetShape, Split)> = Vec::new();
+        if let Some(classes) = Some(config.classifier.classes).filter(|n| *n > 0) {
+            for (split, part, s) in [
+                ("train", "training", &data.train),
+                ("validation", "validation", &data.validation),
+                ("test", "test", &data.test),
+            ] {
+                // Streamed where the images are: one kind of step.
+                let set = shape(split, s.len()).labels(classes);
+                if !s.is_empty() {
+                    labels.push((set, labels::one_hot(s, &data.name, part, classes)?));
+                }
+            }
+        }
         let splits = [("train", data.train), ("validation", data.validation), ("test", data.test)];
         let splits = splits.map(|(name, split)| (shape(name, split.len()), split));
-        let train = programs::train(config, &splits[0].0, &layout, Options::default())?;
-        fits(&train.plan, limit)?;
+        let phases = phases::phases(config, &layout, features, (splits[0].0.examples / batch) as u64)?;
+        let step = |&phase: &Phase| programs::train(config, &splits[0].0, &layout, Options::default(), phase);
+        let mut train: Vec<Program> = phases.iter().map(step).collect::<Result<_>>()?;
+        train.iter().try_for_each(|p| fits(&p.plan, limit))?;
         if let Some(max) = max_memory {
             let held_out: Vec<&SetShape> = splits[1..].iter().map(|s| &s.0).filter(|s| s.examples > 0).collect();
-            let need = bytes_needed(config, &train.plan, &layout, &held_out)?;
+            let need = bytes_needed(config, &train, &layout, &held_out)?;
             if need > max {
                 return Err(Error::failure(format!(
                     "the run needs {need} bytes on the device, --max-memory allows {max}; a smaller train.batch, a \
@@ -145,7 +185,7 @@ impl Session {
             }
         }
         // What the model itself keeps from step to step, and the count of skipped steps: zeros at first.
-        for s in kept(&train.plan) {
+        for s in kept(train.iter()) {
             exec.create(&s.path, s.dtype, s.len)?;
         }
         let mut feeds = Vec::new();
@@ -156,14 +196,56 @@ impl Session {
         }
         let train_feed = feeds.remove(0);
         train_feed.prepare(&mut *exec, batch)?;
-        let train_id = exec.load(&train.plan)?;
+        let labels = labels.into_iter().map(|(shape, split)| Feed::new(&mut *exec, shape, split));
+        let labels: Vec<Feed> = labels.collect::<Result<_>>()?;
+        labels.iter().filter(|f| f.is_of("train")).try_for_each(|f| f.prepare(&mut *exec, batch))?;
+        let train_ids = train.iter().map(|p| exec.load(&p.plan)).collect::<Result<_>>()?;
+        let further = train.split_off(1);
+        let train = train.remove(0);
         let (config, held_out, loaded) = (config.clone(), feeds, HashMap::new());
-        Ok(Self { exec, config, layout, train, train_id, train_feed, held_out, loaded })
+        Ok(Self { exec, config, layout, train, phases, further, train_ids, train_feed, labels, held_out, loaded })
     }
 
     /// What a checkpoint holds: all that the training step keeps in the Store from step to step.
     pub fn state(&self) -> impl Iterator<Item = &StoreRef> {
-        kept(&self.train.plan)
+        kept([&self.train].into_iter().chain(&self.further))
+    }
+
+    /// The phase that a step belongs to, by its place.
+    fn phase(&self, step: u64) -> usize {
+        self.phases.iter().position(|p| p.has(step)).expect("each step belongs to a phase")
+    }
+
+    /// The stage of a step, of a run that is pretrained in layers: (first step, the step after its last, layer). The last
+    /// one, of the whole network, has no layer, and no end but the run's.
+    pub fn stage(&self, step: u64) -> (u64, u64, Option<usize>) {
+        let phase = &self.phases[self.phase(step)];
+        let layer = if let Part::Layer(layer) = phase.part { Some(layer) } else { None };
+        (phase.start, phase.end, layer)
+    }
+
+    /// The columns of the metrics of a step.
+    pub fn columns(&self, step: u64) -> Vec<String> {
+        self.program_of(self.phase(step)).plan.log.as_ref().map(|l| l.names.clone()).unwrap_or_default()
+    }
+
+    fn program_of(&self, phase: usize) -> &Program {
+        if phase == 0 { &self.train } else { &self.further[phase - 1] }
+    }
+
+    /// Layers that are trained one after the other.
+    pub fn layers(&self) -> usize {
+        self.phases.iter().filter(|p| matches!(p.part, Part::Layer(_))).count()
+    }
+
+    /// Steps of pretraining, before those that the settings count.
+    pub fn pretraining(&self) -> u64 {
+        self.phases.last().map_or(0, |p| p.start)
+    }
+
+    /// The first step after `step` of another phase: a submit ends there.
+    pub fn phase_end(&self, step: u64) -> u64 {
+        self.phases[self.phase(step)].end(step)
     }
 
     /// Steps of an epoch: full batches only.
@@ -173,23 +255,49 @@ impl Session {
 
     /// Writes the order of an epoch.
     pub fn begin_epoch(&mut self, epoch: u64) -> Result<()> {
-        self.train_feed.shuffle(&mut *self.exec, self.config.train.seed, epoch)
+        let seed = self.config.train.seed;
+        self.train_feed.shuffle(&mut *self.exec, seed, epoch)?;
+        let of_train = self.labels.iter_mut().find(|f| f.is_of("train"));
+        of_train.map_or(Ok(()), |f| f.shuffle(&mut *self.exec, seed, epoch))
     }
 
-    /// Submits the steps `from .. from + count` of the run, all of one epoch.
+    /// Submits the steps `from .. from + count` of the run, all of one epoch and one phase.
     pub fn submit(&mut self, from: u64, count: usize) -> Result<Ticket> {
         let batch = self.config.train.batch;
         let per_epoch = self.steps_per_epoch();
+        let phase = self.phase(from);
+        assert!(from + count as u64 <= self.phases[phase].end(from), "a submit of two phases");
+        let start = self.phases[phase].start;
+        if from == start && from > 0 {
+            self.forget_moments()?;
+        }
+        let scalars = &self.program_of(phase).scalars;
         let row = |i: usize| {
             let step = from + i as u64;
             let first = (step % per_epoch) as usize * batch;
             let mut row = StepRow::new(step as u32, i as u32, first as u32, self.config.train.seed);
-            self.train.scalars.fill(&mut row, step);
+            scalars.fill(&mut row, step - start);
             row
         };
         let rows: Vec<StepRow> = (0..count).map(row).collect();
-        self.train_feed.upload(&mut *self.exec, rows[0].first as usize, batch)?;
-        self.exec.submit(self.train_id, &rows)
+        self.upload_train(rows[0].first as usize)?;
+        self.exec.submit(self.train_ids[phase], &rows)
+    }
+
+    /// A stage begins with moments of 0: what another stage updated, and this one does not, then stays as it is, bit for bit.
+    fn forget_moments(&mut self) -> Result<()> {
+        for b in &self.layout.buckets {
+            for path in optim::state_paths(&self.config.optimizer, &b.name) {
+                self.exec.write(&path, 0, &vec![0f32; b.len].into())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Before a submit whose first batch begins at position `first`.
+    fn upload_train(&mut self, first: usize) -> Result<()> {
+        let feeds = [&self.train_feed].into_iter().chain(self.labels.iter().filter(|f| f.is_of("train")));
+        feeds.into_iter().try_for_each(|f| f.upload(&mut *self.exec, first, self.config.train.batch))
     }
 
     /// The most steps of one submit.
@@ -197,12 +305,12 @@ impl Session {
         self.train_feed.group_limit()
     }
 
-    /// Times every dispatch of the training step that would be step `step`.
+    /// Times every dispatch of the training step that would be step `step`, of the first phase.
     pub fn profile(&mut self, step: u64) -> Result<Vec<f64>> {
         let mut row = StepRow::new(step as u32, 0, 0, self.config.train.seed);
         self.train.scalars.fill(&mut row, step);
-        self.train_feed.upload(&mut *self.exec, 0, self.config.train.batch)?;
-        self.exec.profile(self.train_id, &row)
+        self.upload_train(0)?;
+        self.exec.profile(self.train_ids[0], &row)
     }
 
     fn held_out(&self, split: &str) -> Result<&Feed> {
@@ -273,11 +381,19 @@ impl Session {
         Ok(e)
     }
 
-    fn with_feed(&mut self, split: &str, f: impl FnOnce(&Feed, &mut dyn Executor) -> Result<()>) -> Result<()> {
+    /// For a held-out split and, where there are any, its labels.
+    fn with_feed(&mut self, split: &str, f: impl Fn(&Feed, &mut dyn Executor) -> Result<()>) -> Result<()> {
+        self.held_out(split)?;
         // Not through `held_out`, which would borrow the executor too.
-        match self.held_out.iter().find(|f| f.shape.split == split) {
-            Some(feed) => f(feed, &mut *self.exec),
-            None => self.held_out(split).map(|_| ()),
+        let mine = self.held_out.iter().chain(&self.labels).filter(|f| f.is_of(split));
+        mine.into_iter().try_for_each(|feed| f(feed, &mut *self.exec))
+    }
+
+    /// Whether there is a decoder; else why there is no picture.
+    fn decoder(&self) -> Result<()> {
+        match self.config.classifier.classes {
+            0 => Ok(()),
+            n => Err(Error::usage(format!("this run is a classifier of {n} classes: it has no decoder to draw with"))),
         }
     }
 
@@ -308,6 +424,7 @@ impl Session {
 
     /// The examples `from .. from + n` of a held-out split, their codes and their reconstructions.
     pub fn reconstruct(&mut self, split: &str, from: usize, n: usize) -> Result<Decoded> {
+        self.decoder()?;
         let n = self.once_on(Task::Reconstruct, split, from, n)?;
         let (latent, features) = (models::of(&self.config.model).latent(), self.train_feed.shape.features);
         let (inputs, codes) = (self.output("inputs", n * features)?, self.output("codes", n * latent)?);
@@ -316,6 +433,7 @@ impl Session {
 
     /// The pictures of codes, n·latent numbers.
     pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
+        self.decoder()?;
         let (n, features) = (codes.len() / models::of(&self.config.model).latent(), self.train_feed.shape.features);
         let path = programs::codes_path(n);
         self.exec.create(&path, DType::F32, codes.len())?;
@@ -328,6 +446,7 @@ impl Session {
 
     /// `n` pictures from the prior, n·features numbers; None where the model has no prior.
     pub fn sample(&mut self, n: usize) -> Result<Option<Vec<f32>>> {
+        self.decoder()?;
         let features = self.train_feed.shape.features;
         let Some(p) = programs::sample(&self.config, n, features, &self.layout)? else { return Ok(None) };
         let id = self.load(&p.plan)?;

@@ -74,7 +74,8 @@ pub fn grouped(s: &mut Session, n: u64, group: u64) -> Vec<Vec<f32>> {
         if at % per_epoch == 0 {
             s.begin_epoch(at / per_epoch).unwrap();
         }
-        let count = group.min(n - at).min(per_epoch - at % per_epoch).min(s.group_limit() as u64);
+        let count =
+            group.min(n - at).min(per_epoch - at % per_epoch).min(s.group_limit() as u64).min(s.phase_end(at) - at);
         let ticket = s.submit(at, count as usize).unwrap();
         rows.extend(s.exec.fetch(ticket).unwrap());
         at += count;
