@@ -7,6 +7,7 @@ use elbo::config::{Control, Model};
 use elbo::exec::Choice;
 use elbo::train::Session;
 use run::{devices, refusal, session, settings, steps, ten_losses_agree};
+use std::path::Path;
 use std::process::Command;
 
 /// A network small enough for the reference.
@@ -126,26 +127,32 @@ fn the_multiplier_holds_the_kl_below_the_limit() {
     assert!(mean(1) > 1.0, "β is the price of it: {}", mean(1));
 }
 
-/// What `elbo train beta-vae` says on stderr after some steps.
-fn said(more: &[&str]) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let sets = [SMALL, &["data.limit=256", "model.control=limit", "model.rate=1"], more].concat();
-    let o = Command::new(env!("CARGO_BIN_EXE_elbo"))
-        .args(["train", "beta-vae", "--device", "cpu", "--steps", "40", "--quiet", "--out"])
-        .arg(folder.path().join("run"))
-        .args(sets.iter().flat_map(|set| ["--set", set]))
-        .output()
-        .unwrap();
+/// What `elbo` says on stderr where it succeeds, in a folder.
+fn elbo(folder: &Path, words: &[&str]) -> String {
+    let o = Command::new(env!("CARGO_BIN_EXE_elbo")).args(words).current_dir(folder).output().unwrap();
     let text = String::from_utf8(o.stderr).unwrap();
-    assert!(o.status.success(), "{text}");
+    assert!(o.status.success(), "{words:?}: {text}");
     text
+}
+
+/// Trains under a limit for some steps into `run`.
+fn train(folder: &Path, more: &[&str]) -> String {
+    let sets = [SMALL, &["data.limit=256", "model.control=limit", "model.rate=1"], more].concat();
+    let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+    let words = ["train", "beta-vae", "--device", "cpu", "--steps", "40", "--quiet", "--force", "--out", "run"];
+    elbo(folder, &[&words[..], &sets].concat())
 }
 
 #[test]
 fn a_run_says_that_its_limit_was_out_of_reach_or_did_not_bind() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |more: &[&str]| train(folder.path(), more);
     let high = said(&["model.delta=0.01", "model.bounds=[0.5,1.5]"]);
     let want = "model.delta = 0.01 is out of reach: β ended at its upper bound 1.5 with a KL of ";
     assert!(high.starts_with(want) && high.trim_end().lines().count() == 1, "{high}");
+    // A classifier on its encoder has no KL to speak of.
+    let tuned = elbo(folder.path(), &["finetune", "run", "--device", "cpu", "--steps", "3", "--quiet"]);
+    assert_eq!(tuned, "");
     let low = said(&["model.delta=1000", "model.bounds=[0.5,1.5]"]);
     let want = "model.delta = 1000 does not bind: β ended at its lower bound 0.5 with a KL of ";
     assert!(low.starts_with(want) && low.trim_end().lines().count() == 1, "{low}");

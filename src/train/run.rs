@@ -373,6 +373,10 @@ impl Trainer {
 /// What the model has to say of a run at its end.
 fn verdict(session: &mut Session, test: &Evaluation) -> Result<Option<String>> {
     let config = session.config.clone();
+    // A classifier has the model's encoder, and none of its state.
+    if config.classifier.wanted() {
+        return Ok(None);
+    }
     let mut state = |path: &str| session.exec.read(path).map(|values| f64::from(values.f32()[0]));
     let mean = |name: &str| test.means.values().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, v)| v);
     models::of(&config.model).verdict(&mut state, &mean)
