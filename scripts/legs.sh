@@ -59,7 +59,9 @@ for width in '' 128 512; do
     name="llvmpipe${width:+, vectors of $width bits}"
     if [ -n "$lavapipe" ]; then
         # A cache for each width: with one for all, Mesa 22.3 loads what another width compiled (measured: 7 s, not 60).
-        leg "$name" llvmpipe VK_ICD_FILENAMES="$lavapipe" MESA_SHADER_CACHE_DIR="$cache/${width:-native}" \
+        # Mesa makes no folder inside one that is not there.
+        mkdir -p "$cache/${width:-native}"
+        leg "$name" "llvmpipe.*${width:+$width bits}" VK_ICD_FILENAMES="$lavapipe" MESA_SHADER_CACHE_DIR="$cache/${width:-native}" \
             ${width:+LP_NATIVE_VECTOR_WIDTH=$width}
     else
         missing "$name" "no lavapipe in /usr/share/vulkan/icd.d (Debian: mesa-vulkan-drivers)"

@@ -356,3 +356,41 @@ fn without_a_driver_gpu_is_a_sentence_and_auto_is_the_cpu() {
         assert!(devices.out.contains("none: no driver"), "{}", devices.out);
     }
 }
+
+#[test]
+fn check_reports_every_kernel_and_refuses_what_it_does_not_know() {
+    let folder = here();
+    let lines = |more: &[&str]| -> Vec<Value> {
+        let done = succeeds(elbo(folder.path(), &[&["check", "--device", "cpu", "--json"], more].concat()));
+        done.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    let all = lines(&[]);
+    let names: Vec<&str> = elbo::kernels::REGISTRY.iter().map(|k| k.name()).collect();
+    let (head, rest) = all.split_first().unwrap();
+    let (end, kernels) = rest.split_last().unwrap();
+    assert_eq!(
+        (&head["record"], &head["device"], &end["record"]),
+        (&"device".into(), &"cpu".into(), &"summary".into())
+    );
+    assert_eq!(kernels.iter().map(|k| k["kernel"].as_str().unwrap()).collect::<Vec<_>>(), names);
+    for k in kernels {
+        let worst = k["worst"].as_f64().unwrap();
+        assert!(k["ok"] == true && k["cases"].as_u64() > Some(7) && (0.0..=1.0).contains(&worst), "{k}");
+    }
+    assert_eq!(
+        (&end["kernels"], &end["wrong"], &end["not_run"]),
+        (&names.len().into(), &Value::Array(vec![]), &Value::Array(vec![]))
+    );
+    let one = lines(&["--kernel", "fill"]);
+    assert_eq!((one.len(), &one[1]["kernel"]), (3, &"fill".into()));
+    let text = succeeds(elbo(folder.path(), &["check", "--device", "reference", "--kernel", "copy"])).out;
+    assert!(text.contains("device   reference") && text.contains("1 kernel, 0 wrong"), "{text}");
+    assert!(text.lines().any(|l| l.starts_with("copy ") && l.ends_with(" ok")), "{text}");
+    refused(&["check", "--kernel", "softmax"], 2, &["no kernel `softmax`", "reparam"]);
+    refused(&["check", "--device", "cuda"], 2, &["no device `cuda`"]);
+    // What would otherwise prove other shaders than the user means.
+    if !cfg!(feature = "mutants") {
+        let done = elbo_with(folder.path(), &["check", "--device", "cpu"], &[("ELBO_SHADERS", "shaders")]);
+        assert!(done.code == 2 && done.err.contains("--features mutants"), "{}", done.err);
+    }
+}

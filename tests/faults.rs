@@ -1,20 +1,23 @@
 //! A GPU that goes away or hangs under a run: the run ends in the bytes of one that nothing happened to, or in a
 //! sentence.
 
+use elbo::check::{Verdict, prove};
 use elbo::checkpoint::{self, Saved};
 use elbo::config::{self, Config};
 use elbo::data::{self, Dataset};
-use elbo::exec::gpu::{Context, Gpu};
+use elbo::exec::gpu::{Context, Gpu, is_software};
 use elbo::exec::{Choice, DeviceInfo, Executor, PlanId, Ticket, adapter};
 use elbo::graph::Graph;
-use elbo::kernels::StepRow;
-use elbo::plan::Plan;
+use elbo::kernels::{StepRow, kernel};
+use elbo::plan::{LOG_ROWS, Plan};
 use elbo::train::{Ending, MAX_LOSSES, Outcome, RunOptions, Session, Start, run_recovering};
 use elbo::values::{DType, Error, HostBuf, Result};
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const STEPS: u64 = 12;
@@ -23,12 +26,16 @@ const STEPS: u64 = 12;
 struct Fragile {
     gpu: Gpu,
     left: Rc<Cell<u64>>,
+    /// It hangs at that call instead.
+    hangs: bool,
 }
 
 impl Fragile {
     fn call(&mut self) -> &mut Gpu {
         match self.left.get() {
             0 => {}
+            // Only a fetch can hang.
+            1 if self.hangs => {}
             1 => {
                 self.left.set(0);
                 self.gpu.context().device.destroy();
@@ -62,6 +69,9 @@ impl Executor for Fragile {
         self.call().submit(plan, rows)
     }
     fn fetch(&mut self, ticket: Ticket) -> Result<Vec<Vec<f32>>> {
+        if self.hangs && self.left.get() == 1 {
+            return Err(Error::Hung("the device did not finish its work in 60 s".into()));
+        }
         self.call().fetch(ticket)
     }
     fn clear(&mut self) {
@@ -106,7 +116,7 @@ fn run_on(at: &Path, left: &Rc<Cell<u64>>, losses: &[u64]) -> Result<(Session, O
     let make = || {
         left.set(losses.next().unwrap_or(0));
         let gpu = gpu().expect("looked for before");
-        Session::new(Box::new(Fragile { gpu, left: left.clone() }), &config(), images(), None)
+        Session::new(Box::new(Fragile { gpu, left: left.clone(), hangs: false }), &config(), images(), None)
     };
     let options = RunOptions { out: at.join("run"), start: Start::New, quiet: true };
     run_recovering(make, &[28, 28], &options)
@@ -201,9 +211,45 @@ fn a_device_that_does_not_finish_ends_in_a_sentence() {
     gpu.create("out/y", DType::F32, n * n).unwrap();
     let plan = gpu.load(&product(n)).unwrap();
     gpu.set_patience(Duration::from_micros(1));
-    let ticket = gpu.submit(plan, &[StepRow::new(0, 0, 0, 1)]);
-    let e = ticket.and_then(|t| gpu.fetch(t)).expect_err("a product of 2 GFLOP took no time");
+    // Some seconds of work on a software adapter.
+    let ticket = gpu.submit(plan, &[StepRow::new(0, 0, 0, 1); LOG_ROWS]);
+    let e = ticket.and_then(|t| gpu.fetch(t)).expect_err("69 GFLOP took no time");
     let text = e.to_string();
     assert!(text.contains("did not finish its work in 0.000001 s"), "{text}");
     assert_eq!((e.exit_code(), text.lines().count()), (1, 1));
+    // Nor does leaving it wait: a command must come to the line that prints the sentence.
+    let (done, software) = (Arc::new(AtomicBool::new(false)), is_software(&gpu.context().info));
+    let flag = done.clone();
+    gpu.context().queue.on_submitted_work_done(move || flag.store(true, Ordering::Relaxed));
+    drop(gpu);
+    assert!(!software || !done.load(Ordering::Relaxed), "dropping the device waited for its work");
+}
+
+/// The verdicts of `check` over three kernels on a device that goes at the given call, counted over all of them.
+fn verdicts(left: &Rc<Cell<u64>>, at: u64, hangs: bool) -> Vec<Verdict> {
+    left.set(at);
+    let kernels = ["fill", "assign", "log_row"].map(kernel);
+    let mut open = || {
+        Ok(Box::new(Fragile { gpu: gpu().expect("looked for before"), left: left.clone(), hangs }) as Box<dyn Executor>)
+    };
+    prove(&kernels, &mut open, &mut |_| Ok(())).unwrap()
+}
+
+#[test]
+fn check_opens_a_lost_device_again_and_leaves_a_hanging_one() {
+    if gpu().is_none() {
+        return;
+    }
+    let left = Rc::new(Cell::new(0));
+    assert!(verdicts(&left, u64::MAX, false).iter().all(|v| v.ok() && !v.wrong()));
+    let calls = u64::MAX - left.get();
+    // In the middle of the second kernel: fill's cases are the fewest calls.
+    for hangs in [false, true] {
+        let v = verdicts(&left, calls / 2, hangs);
+        let faults: Vec<String> = v[1].failed.iter().map(|o| o.fault.as_ref().unwrap().to_string()).collect();
+        let [fault] = &faults[..] else { panic!("{faults:?}") };
+        assert!(fault.contains(if hangs { "did not finish" } else { "was lost" }), "{fault}");
+        assert!(v[0].ok() && !v[1].ok() && !v[1].wrong() && v[1].cases > 0, "hangs: {hangs}");
+        assert_eq!((v[2].ok(), v[2].cases > 0), (!hangs, !hangs));
+    }
 }

@@ -10,7 +10,7 @@ use elbo::config::Activation;
 use elbo::graph::{Axes, BATCH, Binarise, Count, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, grad};
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{binary, unary};
-use elbo::nn::{self, DiagonalGaussian, Mode, Scope};
+use elbo::nn::{self, DiagonalGaussian, Gaussian, Mode, Scope};
 use elbo::plan::Options;
 use elbo::values::{DType, Shape};
 use std::collections::BTreeSet;
@@ -186,6 +186,12 @@ fn binary_cases(f: binary::Op) -> Vec<Case> {
     cases
 }
 
+/// x/4 + 2I: triangular systems that are far from singular, and matrices that are positive definite.
+fn heavier(x: Tensor<'_>) -> Tensor<'_> {
+    let ones = x.like(2.0);
+    x * 0.25 + (ones.triangle(1.0) - ones.triangle(0.0))
+}
+
 fn structure_cases() -> Vec<Case> {
     let mut c = vec![
         case("broadcast new axes", &[&[3]], |_, x| x[0].broadcast(Shape::new(&[2, 4, 3])).exp()),
@@ -220,6 +226,22 @@ fn structure_cases() -> Vec<Case> {
         case("reparameterise S=1", &[&[3, 2], &[3, 2], &[1, 3, 2]], |_, x| x[0].reparameterise(x[1], x[2])),
         case("reparameterise S=3", &[&[3, 2], &[3, 2], &[3, 3, 2]], |_, x| x[0].reparameterise(x[1], x[2])),
         case("reparameterise, same shape", &[&[4], &[4], &[4]], |_, x| x[0].reparameterise(x[1], x[2])),
+        case("general Gaussians by their covariances", &[&[2, 3], &[2, 3, 3], &[3], &[3, 3]], |_, x| {
+            let p = Gaussian::from_covariance(x[0], heavier(x[1]));
+            let q = Gaussian::from_covariance(x[2], heavier(x[3]));
+            p.kl(&q) + q.log_prob(x[0].reshape(&[2, 3])) + p.kl_standard() * p.entropy()
+        }),
+        case(
+            "a general Gaussian by its numbers, and its noise",
+            &[&[2, 4], &[2, 10], &[3, 2, 4], &[2, 4, 4]],
+            |_, x| {
+                let p = Gaussian::from_packed(x[0].with_batch_axis(0), x[1]);
+                let q = Gaussian::from_scale_tril(x[0].tanh(), heavier(x[3]));
+                let z = p.sample(x[2]);
+                ((p.log_prob(z.tanh()) - q.log_prob(z)).mean(SAMPLES) + p.kl(&q) + p.kl_standard()) * 0.125
+            },
+        ),
+        case("the divergence of categorical variables", &[&[3, 4], &[3, 4]], |_, x| nn::categorical_kl(x[0], x[1])),
         case("a Gaussian with its noise and its limits", &[&[4, 2], &[4, 2]], |g, x| {
             let q = DiagonalGaussian::new(x[0].with_batch_axis(0), x[1].with_batch_axis(0));
             let z = q.sample(&Scope::root(g, Mode::Train), 3);
@@ -244,6 +266,32 @@ fn structure_cases() -> Vec<Case> {
             x[0].logsumexp(Axes::Numbered(1, 2)) - (x[0] * x[1]).sum(Axes::Numbered(1, 2))
         }),
     ];
+    for s in [0.0, 0.5, -1.25] {
+        c.push(case(format!("triangle {s}"), &[&[2, 3, 3]], move |_, x| x[0].triangle(s).exp()));
+    }
+    c.push(case("triangle of rank 2", &[&[4, 4]], |_, x| x[0].triangle(1.0) * x[0]));
+    c.push(case("diagonals there and back", &[&[2, 3, 3], &[4]], |_, x| {
+        x[0].diagonal().exp().diagonal_matrix() * x[0] + total(x[1].diagonal_matrix().diagonal().square())
+    }));
+    c.push(case("products of stacked matrices", &[&[2, 2, 3, 4], &[2, 2, 5, 4]], |_, x| {
+        x[0].matrix_product(x[1], false, true).tanh()
+    }));
+    for transposed in [false, true] {
+        for (l, b) in
+            [(&[1, 1][..], &[1, 3][..]), (&[4, 4], &[4, 1]), (&[2, 3, 3], &[2, 3, 2]), (&[2, 1, 2, 2], &[2, 1, 2, 3])]
+        {
+            let name = format!("triangular_solve {l:?} {b:?} transposed={transposed}");
+            c.push(case(name, &[l, b], move |_, x| heavier(x[0]).triangular_solve(x[1], transposed)));
+        }
+        c.push(case(
+            format!("triangular_solve, its own right side, transposed={transposed}"),
+            &[&[3, 3]],
+            move |_, x| heavier(x[0]).triangular_solve(x[0], transposed),
+        ));
+    }
+    for dims in [&[1, 1][..], &[4, 4], &[2, 3, 3], &[2, 1, 2, 2]] {
+        c.push(case(format!("cholesky {dims:?}"), &[dims], |_, x| heavier(x[0]).cholesky()));
+    }
     for act in Act::ALL {
         // The sum is a path to h where the penalty is none.
         c.push(case(format!("jacobian_penalty {act:?}"), &[&[3, 4], &[4]], move |_, x| {
@@ -318,7 +366,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 25;
+    const VARIANTS: usize = 28;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -345,6 +393,9 @@ fn examples() -> Vec<Op> {
         Op::BceGrad(_) => 22,
         Op::TopK(_) => 23,
         Op::JacobianPenalty(_) => 24,
+        Op::Triangle(_) => 25,
+        Op::TriangularSolve { .. } => 26,
+        Op::Cholesky => 27,
     };
     let mut ops = vec![
         Op::Param(0),
@@ -370,6 +421,9 @@ fn examples() -> Vec<Op> {
         Op::BceGrad(1.0),
         Op::TopK(Count::Fixed(1)),
         Op::JacobianPenalty(Act::None),
+        Op::Triangle(0.5),
+        Op::TriangularSolve { transposed: false },
+        Op::Cholesky,
     ];
     ops.extend(unary::Op::ALL.map(|f| Op::Unary(f, 0.0, 0.0)));
     ops.extend(binary::Op::ALL.map(Op::Binary));

@@ -207,12 +207,33 @@ impl<'g> Random<'g> {
         }
     }
 
+    /// What is solved and factored is an identity plus less, so that numbers stay of the order of 1.
+    fn triangular(&mut self, t: Tensor<'g>) -> Tensor<'g> {
+        let (s, d) = (t.shape(), self.rng.pick(&[1, 2, 3, 4]));
+        if !s.len().is_multiple_of(d) {
+            return t.sigmoid();
+        }
+        let matrices = match self.rng.below(2) {
+            0 if (s.len() / d).is_multiple_of(d) => vec![s.len() / d / d, d, d],
+            _ => vec![d, s.len() / d],
+        };
+        let (b, square) = (t.reshape(&matrices), [&matrices[..matrices.len() - 2], &[d, d]].concat());
+        let ones = self.g.constant(1.0, Shape::new(&square));
+        let identity = ones.triangle(1.0) - ones.triangle(0.0);
+        match self.rng.below(4) {
+            0 if b.shape().dims() == square => b.triangle(self.rng.pick(&[0.5, 0.0, 1.0])),
+            0 | 1 => (identity + b.tanh().matrix_product(b.tanh(), false, true) * 0.125).cholesky(),
+            n => (self.leaf(&square).tanh() * 0.25 + identity).triangular_solve(b, n == 2),
+        }
+    }
+
     fn grow(&mut self) {
         let t = self.any();
         let new = if t.len() > 400 {
             self.reduce(t)
         } else {
-            match self.rng.below(12) {
+            match self.rng.below(13) {
+                12 => self.triangular(t),
                 0..3 => self.unary(t),
                 3..6 => self.binary(t),
                 6..8 => self.matmul(t),
@@ -469,7 +490,7 @@ fn random_graphs_cover_the_ops() {
     }
     let ops = "param state const scalar random exp ln sqrt recip abs sign step sigmoid tanh relu softplus square affine \
                clamp inside add sub mul div max min gt broadcast reshape permute slice pad sum matmul bce gaussiankl \
-               reparam detach topk jacobianpenalty";
+               reparam detach topk jacobianpenalty triangle triangularsolve cholesky";
     for op in ops.split_whitespace() {
         assert!(used.get(op).is_some_and(|&n| n >= 20), "{op} occurs {:?} times", used.get(op));
     }

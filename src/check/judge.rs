@@ -2,7 +2,7 @@
 
 use super::observe::{Observed, guarded_input, guarded_output};
 use super::proof::{Proof, Want};
-use crate::values::{DType, HostBuf};
+use crate::values::{DType, Error, HostBuf};
 use std::fmt;
 
 /// The judgement of one case.
@@ -12,6 +12,8 @@ pub struct Outcome {
     pub kernel: &'static str,
     /// The case.
     pub case: String,
+    /// Its override values, `OP=3 WG=64`.
+    pub overrides: String,
     /// Elements that were compared.
     pub elements: usize,
     /// The largest error as a fraction of what is allowed; 0 where all is exact, infinite where nothing was allowed.
@@ -68,31 +70,38 @@ pub enum Fault {
         /// The first element that differs.
         index: usize,
     },
-    /// The executor refused or failed.
+    /// The executor refused or failed: nothing was computed.
     Device(String),
+    /// The device was lost: nothing else can be computed until it is opened again.
+    Lost(String),
+    /// The device hangs.
+    Hung(String),
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Value { output, index, got, want, allowed, wrong, of } => write!(
-                f,
-                "output {output} at {index} is {got:?}, not {want:?}; {allowed:e} allowed; {wrong} of {of} are wrong"
-            ),
+            Self::Value { output, index, got, want, allowed, wrong, of } => {
+                write!(f, "output {output} at {index} is {got:?}, not {want:?}")?;
+                if *allowed > 0.0 {
+                    write!(f, " within {allowed:.1e}")?;
+                }
+                write!(f, "; {wrong} of {of} are wrong")
+            }
             Self::Shape { output } => write!(f, "output {output} has another length or type"),
             Self::Guard { output, index, len } => {
                 write!(f, "output {output} was written at {index}, behind its {len} elements")
             }
             Self::Input { input, index } => write!(f, "input {input} was changed at {index}"),
             Self::Repeat { output, index } => write!(f, "a second run gave other bits in output {output} at {index}"),
-            Self::Device(what) => f.write_str(what),
+            Self::Device(what) | Self::Lost(what) | Self::Hung(what) => f.write_str(what),
         }
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}: ", self.kernel, self.case)?;
+        write!(f, "{}, {} ({}): ", self.kernel, self.case, self.overrides)?;
         match &self.fault {
             Some(fault) => fault.fmt(f),
             None => write!(f, "ok, worst {:.2} of what is allowed", self.worst),
@@ -102,12 +111,20 @@ impl fmt::Display for Outcome {
 
 impl Outcome {
     fn new(proof: &Proof) -> Self {
-        Self { kernel: proof.kernel.name(), case: proof.case.name.clone(), elements: 0, worst: 0.0, fault: None }
+        let (kernel, case) = (proof.kernel, &proof.case);
+        let overrides = kernel.overrides().iter().zip(&case.call.consts).map(|(name, value)| format!("{name}={value}"));
+        let overrides = overrides.collect::<Vec<_>>().join(" ");
+        Self { kernel: kernel.name(), case: case.name.clone(), overrides, elements: 0, worst: 0.0, fault: None }
     }
 
     /// A case that did not run.
-    pub fn failed(proof: &Proof, what: String) -> Self {
-        Self { fault: Some(Fault::Device(what)), ..Self::new(proof) }
+    pub fn failed(proof: &Proof, why: Error) -> Self {
+        let fault = match why {
+            Error::Lost(what) => Fault::Lost(what),
+            Error::Hung(what) => Fault::Hung(what),
+            Error::Usage(what) | Error::Failure(what) => Fault::Device(what),
+        };
+        Self { fault: Some(fault), ..Self::new(proof) }
     }
 }
 

@@ -4,12 +4,14 @@
 mod judge;
 mod observe;
 mod proof;
+mod prove;
 mod selftest;
 mod twin;
 
 pub use judge::{Fault, Outcome, judge};
 pub use observe::{GUARD, Observed, observe};
 pub use proof::{Proof, Want};
+pub use prove::{Verdict, prove};
 pub use selftest::{Finding, self_test};
 pub use twin::{Buf, POISON, run_twin};
 
@@ -44,6 +46,6 @@ pub fn cases(kernel: &dyn Kernel) -> Vec<Case> {
 pub fn check(e: &mut dyn Executor, proof: &Proof) -> Outcome {
     match observe(e, proof) {
         Ok(seen) => judge(proof, &seen),
-        Err(e) => Outcome::failed(proof, e.to_string()),
+        Err(e) => Outcome::failed(proof, e),
     }
 }

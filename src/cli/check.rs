@@ -1,13 +1,13 @@
 //! `elbo check`: a report to paste into a bug report.
 
-use super::common::{Common, show};
-use crate::check::{Outcome, Proof, cases, check, self_test};
-use crate::exec::gpu::Context;
-use crate::exec::{Cpu, Executor, FAST, adapter};
+use super::common::{Common, kind, show};
+use crate::check::{Outcome, Verdict, prove, self_test};
+use crate::exec::gpu::{Context, Gpu};
+use crate::exec::{self, Executor, adapter};
 use crate::kernels::{Kernel, REGISTRY};
 use crate::values::{Error, Result};
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Arguments of `elbo check`.
 #[derive(clap::Args)]
@@ -22,13 +22,8 @@ pub struct Args {
     json: bool,
 }
 
-/// What became of a kernel's cases.
-struct Row {
-    kernel: &'static dyn Kernel,
-    cases: usize,
-    worst: f64,
-    wrong: Vec<Outcome>,
-}
+/// No case needs as long, on any adapter.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A line on stdout; where it cannot be written, the function ends with that.
 macro_rules! say {
@@ -37,63 +32,104 @@ macro_rules! say {
 
 pub fn run(a: Args) -> Result<()> {
     let start = Instant::now();
+    if !cfg!(feature = "mutants") && std::env::var_os("ELBO_SHADERS").is_some() {
+        let text = "ELBO_SHADERS is set, but this elbo has its shaders built in; build it with --features mutants";
+        return Err(Error::usage(text));
+    }
     let kernels = chosen(a.kernel.as_deref())?;
-    let mut executor = a.common.open()?;
-    let info = executor.info().clone();
-    let version = env!("CARGO_PKG_VERSION");
+    let choice = a.common.choice()?;
+    let found = adapter(&choice)?;
+    let mut open = || -> Result<Box<dyn Executor>> {
+        let Some(found) = &found else { return exec::open(&choice) };
+        let mut gpu = Gpu::new(Context::open(found, false)?);
+        gpu.set_patience(PATIENCE);
+        Ok(Box::new(gpu))
+    };
+    let name = head(&a, open()?.as_ref(), found.as_ref())?;
+    let mut each = |v: &Verdict| if a.json { record(v) } else { row(v) };
+    let verdicts = prove(&kernels, &mut open, &mut each)?;
+    if let (None, Some(found)) = (&a.kernel, &found) {
+        adapter_arithmetic(a.json, found)?;
+    }
+    let named = |which: &dyn Fn(&Verdict) -> bool| -> Vec<&str> {
+        verdicts.iter().filter(|v| which(v)).map(|v| v.kernel.name()).collect()
+    };
+    let (wrong, idle) = (named(&Verdict::wrong), named(&|v| !v.ok() && !v.wrong()));
+    let seconds = start.elapsed().as_secs_f64();
     if a.json {
         say!(
             "{}",
-            json!({ "record": "device", "elbo": version, "device": info.device, "adapter": info.adapter,
-                "driver": info.driver })
+            json!({ "record": "summary", "kernels": kernels.len(), "wrong": wrong, "not_run": idle, "seconds": seconds })
         );
     } else {
-        say!("elbo     {version} check, {}\ndevice   {}: {}", std::env::consts::OS, info.device, info.adapter);
-        if !info.driver.is_empty() {
-            say!("driver   {}", info.driver);
-        }
-        say!("\n{:<16}{:>6}{:>8}  verdict (worst: the largest error over its tolerance)", "kernel", "cases", "worst");
+        let not_run = if idle.is_empty() { String::new() } else { format!(", {} not run", idle.len()) };
+        say!("\n{}, {} wrong{not_run}, {seconds:.1} s", count(kernels.len(), "kernel"), wrong.len());
     }
-    // Where a kernel has a second body on the cpu, its twin is proven too.
-    let mut twins = Cpu::twins();
-    let mut wrong = Vec::new();
-    for &kernel in &kernels {
-        let second = info.device == "cpu" && FAST.iter().any(|(name, _)| *name == kernel.name());
-        let row = prove(kernel, executor.as_mut(), second.then_some(&mut twins));
-        if a.json {
-            row.json()?;
+    let mut faults = Vec::new();
+    if let [one] = wrong[..] {
+        faults.push(format!("the kernel {one} computes wrong values on {name}"));
+    } else if !wrong.is_empty() {
+        faults.push(format!("{} kernels compute wrong values on {name}: {}", wrong.len(), wrong.join(", ")));
+    }
+    if !idle.is_empty() {
+        faults.push(format!("{} did not run to the end on {name}", idle.join(", ")));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::failure(faults.join("; "))) }
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// What is tested on what; returns the adapter's name.
+fn head(a: &Args, executor: &dyn Executor, found: Option<&wgpu::Adapter>) -> Result<String> {
+    let info = executor.info();
+    let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    let gpu = found.map(wgpu::Adapter::get_info);
+    if a.json {
+        let mut head = json!({ "record": "device", "elbo": version, "os": os, "arch": arch, "device": info.device,
+            "adapter": info.adapter, "driver": info.driver });
+        if let Some(i) = &gpu {
+            head["backend"] = i.backend.to_string().into();
+            head["kind"] = format!("{:?}", i.device_type).into();
+            (head["vendor_id"], head["device_id"]) = (i.vendor.into(), i.device.into());
+        }
+        say!("{head}");
+    } else {
+        say!("elbo     {version} check, {os} on {arch}\ndevice   {}: {}", info.device, info.adapter);
+        if let Some(i) = &gpu {
+            let ids = format!("vendor {:#06x}, device {:#06x}", i.vendor, i.device);
+            say!("         {} through {}, {ids}\ndriver   {}", kind(i), i.backend, info.driver);
+        }
+        say!("\n{:<17}{:>5}{:>9}  verdict (worst: the largest error over its tolerance)", "kernel", "cases", "worst");
+    }
+    Ok(info.adapter.clone())
+}
+
+fn adapter_arithmetic(json: bool, found: &wgpu::Adapter) -> Result<()> {
+    let findings = match Context::open(found, false).and_then(|c| self_test(&c)) {
+        Ok(findings) => findings,
+        // The verdicts stand without it.
+        Err(e) if json => {
+            say!("{}", json!({ "record": "adapter", "error": e.to_string() }));
+            return Ok(());
+        }
+        Err(e) => {
+            say!("\nthe adapter's own arithmetic could not be measured: {e}");
+            return Ok(());
+        }
+    };
+    if !json {
+        say!("\nthe adapter's own arithmetic (for information)");
+    }
+    for f in findings {
+        if json {
+            say!("{}", json!({ "record": "adapter", "name": f.name, "value": f.value }));
         } else {
-            row.print()?;
-        }
-        if !row.wrong.is_empty() {
-            wrong.push(kernel.name());
+            say!("{:<13}{}", f.name, f.text);
         }
     }
-    if a.kernel.is_none()
-        && let Some(found) = adapter(&a.common.choice()?)?
-    {
-        if !a.json {
-            say!("\nthe adapter's own arithmetic (for information; no kernel depends on it)");
-        }
-        for f in self_test(&Context::open(&found, false)?)? {
-            if a.json {
-                say!("{}", json!({ "record": "adapter", "name": f.name, "value": f.value }));
-            } else {
-                say!("{:<13}{}", f.name, f.text);
-            }
-        }
-    }
-    if !a.json {
-        say!("\n{} kernels, {} wrong, {:.1} s", kernels.len(), wrong.len(), start.elapsed().as_secs_f64());
-    }
-    match wrong.as_slice() {
-        [] => Ok(()),
-        [one] => Err(Error::failure(format!("the kernel {one} computes wrong values on {}", info.adapter))),
-        all => {
-            let (count, names) = (all.len(), all.join(", "));
-            Err(Error::failure(format!("{count} kernels compute wrong values on {}: {names}", info.adapter)))
-        }
-    }
+    Ok(())
 }
 
 /// The kernels that the user means.
@@ -102,62 +138,36 @@ fn chosen(name: Option<&str>) -> Result<Vec<&'static dyn Kernel>> {
     if let Some(k) = REGISTRY.iter().find(|k| k.name() == name) {
         return Ok(vec![*k]);
     }
-    let near = REGISTRY.iter().map(|k| k.name()).max_by(|a, b| {
-        let likeness = |s: &str| strsim::jaro_winkler(name, s);
-        likeness(a).total_cmp(&likeness(b))
-    });
-    Err(Error::usage(format!("no kernel `{name}`; did you mean `{}`?", near.unwrap_or_default())))
+    let known: Vec<&str> = REGISTRY.iter().map(|k| k.name()).collect();
+    Err(Error::usage(format!("no kernel `{name}`; the kernels are {}", known.join(", "))))
 }
 
-fn prove(kernel: &'static dyn Kernel, executor: &mut dyn Executor, mut twins: Option<&mut Cpu>) -> Row {
-    let mut row = Row { kernel, cases: 0, worst: 0.0, wrong: Vec::new() };
-    for case in cases(kernel) {
-        let proof = Proof::new(kernel, case);
-        row.cases += 1;
-        row.take(check(executor, &proof));
-        if let Some(twins) = &mut twins {
-            row.take(check(*twins, &proof));
-        }
-        // The mutation pass asks only whether anything is wrong.
-        if cfg!(feature = "mutants") && !row.wrong.is_empty() {
-            break;
-        }
-    }
-    row
-}
-
-/// Wrong cases that a table shows of one kernel; JSON has all.
+/// Failed cases that a table shows of one kernel; JSON has all.
 const SHOWN: usize = 3;
 
-impl Row {
-    fn take(&mut self, outcome: Outcome) {
-        self.worst = self.worst.max(outcome.worst);
-        if outcome.fault.is_some() {
-            self.wrong.push(outcome);
-        }
-    }
+fn record(v: &Verdict) -> Result<()> {
+    let finite = v.worst.is_finite().then_some(v.worst);
+    let fault = |o: &Outcome| json!({ "case": o.case, "overrides": o.overrides, "fault": o.fault.as_ref().map(ToString::to_string) });
+    let faults: Vec<_> = v.failed.iter().map(fault).collect();
+    say!(
+        "{}",
+        json!({ "record": "kernel", "kernel": v.kernel.name(), "cases": v.cases, "worst": finite, "ok": v.ok(),
+            "wrong": faults })
+    );
+    Ok(())
+}
 
-    fn json(&self) -> Result<()> {
-        let finite = self.worst.is_finite().then_some(self.worst);
-        let faults: Vec<_> = self
-            .wrong
-            .iter()
-            .map(|o| json!({ "case": o.case, "fault": o.fault.as_ref().map(ToString::to_string) }))
-            .collect();
-        say!(
-            "{}",
-            json!({ "record": "kernel", "kernel": self.kernel.name(), "cases": self.cases, "worst": finite,
-                "ok": faults.is_empty(), "wrong": faults })
-        );
-        Ok(())
+fn row(v: &Verdict) -> Result<()> {
+    let verdict = match (v.failed.len(), v.cases) {
+        (0, 0) => "NOT RUN".into(),
+        (0, _) => "ok".into(),
+        (n, _) if v.wrong() => format!("WRONG: {}", count(n, "fault")),
+        (n, _) => format!("DID NOT RUN: {}", count(n, "fault")),
+    };
+    let worst = if v.worst < 1000.0 { format!("{:.3}", v.worst) } else { format!("{:.1e}", v.worst) };
+    say!("{:<17}{:>5}{:>9}  {verdict}", v.kernel.name(), v.cases, worst);
+    for o in v.failed.iter().take(SHOWN) {
+        say!("    {o}");
     }
-
-    fn print(&self) -> Result<()> {
-        let verdict = if self.wrong.is_empty() { "ok".into() } else { format!("WRONG in {} cases", self.wrong.len()) };
-        say!("{:<16}{:>6}{:>8.3}  {verdict}", self.kernel.name(), self.cases, self.worst);
-        for o in self.wrong.iter().take(SHOWN) {
-            say!("    {o}");
-        }
-        Ok(())
-    }
+    Ok(())
 }

@@ -135,3 +135,14 @@ pub fn recipe_list() -> String {
     let line = |(name, text): &(&str, &str)| format!("  {name:<width$}  {}\n", config::summary(text));
     config::RECIPES.iter().map(line).collect()
 }
+
+/// What an adapter is, in words.
+pub fn kind(info: &wgpu::AdapterInfo) -> &'static str {
+    match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "a discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "an integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "a virtual GPU",
+        wgpu::DeviceType::Cpu => "software on the CPU",
+        wgpu::DeviceType::Other => "a device of unknown kind",
+    }
+}

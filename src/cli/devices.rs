@@ -1,6 +1,6 @@
 //! `elbo devices`.
 
-use super::common::show;
+use super::common::{kind, show};
 use crate::exec::gpu::{adapters, is_software};
 use crate::values::Result;
 use serde_json::json;
@@ -69,15 +69,4 @@ pub fn run(a: Args) -> Result<()> {
         say(format_args!("gpu        none: no driver of Vulkan, Metal or DX12 was found"));
     }
     show(&text)
-}
-
-/// What an adapter is, in words.
-fn kind(info: &wgpu::AdapterInfo) -> &'static str {
-    match info.device_type {
-        wgpu::DeviceType::DiscreteGpu => "a discrete GPU",
-        wgpu::DeviceType::IntegratedGpu => "an integrated GPU",
-        wgpu::DeviceType::VirtualGpu => "a virtual GPU",
-        wgpu::DeviceType::Cpu => "software on the CPU",
-        wgpu::DeviceType::Other => "a device of unknown kind",
-    }
 }

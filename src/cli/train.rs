@@ -94,6 +94,9 @@ pub fn carry_out(config: &Config, data: Option<Dataset>, common: &Common, a: &Si
             return Ok(128 + signal);
         }
     };
+    if let Some(text) = &outcome.verdict {
+        note(format_args!("{text}"));
+    }
     if a.json {
         let mut object = Map::new();
         object.insert("recipe".into(), json!(config.recipe));

@@ -54,11 +54,11 @@ mod tests {
 
     #[test]
     fn values_are_toml_or_bare_strings() {
-        assert_eq!(vae("model.latent=10").latent, 10);
-        assert_eq!(vae(" model.latent = 10 ").latent, 10);
-        assert_eq!(vae("model.hidden=[500,250]").hidden, [500, 250]);
-        assert_eq!(vae("model.activation=tanh").activation, super::super::Activation::Tanh);
-        assert_eq!(vae("model.activation=\"tanh\"").activation, super::super::Activation::Tanh);
+        assert_eq!(vae("model.latent=10").net.latent, 10);
+        assert_eq!(vae(" model.latent = 10 ").net.latent, 10);
+        assert_eq!(vae("model.hidden=[500,250]").net.hidden, [500, 250]);
+        assert_eq!(vae("model.activation=tanh").net.activation, super::super::Activation::Tanh);
+        assert_eq!(vae("model.activation=\"tanh\"").net.activation, super::super::Activation::Tanh);
         assert_eq!(vae("model.beta=4").beta, Schedule::Constant(4.0));
         let ramp = Schedule::Linear { from: 0.0, to: 1.0, steps: 1000, start: 0 };
         assert_eq!(vae("model.beta={from=0,to=1,steps=1000}").beta, ramp);

@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(resolve(&"[train]\n[model]".parse().unwrap()).unwrap(), Config::default());
         let c = resolve(&"[optimizer]\nkind = 'sgd'\n[model]\nlatent = 3".parse().unwrap()).unwrap();
         assert_eq!(c.optimizer, Optimizer::Sgd(super::super::Sgd::default()));
-        assert!(matches!(c.model, Model::Vae(vae) if vae.latent == 3));
+        assert!(matches!(c.model, Model::Vae(vae) if vae.net.latent == 3));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("k-sparse", include_str!("../../assets/recipes/k-sparse.toml")),
     ("contractive", include_str!("../../assets/recipes/contractive.toml")),
     ("vae", include_str!("../../assets/recipes/vae.toml")),
+    ("beta-vae", include_str!("../../assets/recipes/beta-vae.toml")),
 ];
 
 /// The names of the recipes.

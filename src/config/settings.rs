@@ -231,14 +231,20 @@ pub(super) fn all_at_least(key: &str, schedule: &Schedule, least: f64) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Vae, resolve};
+    use super::super::{Vae, Variational, resolve};
     use super::*;
 
     #[test]
     fn written_settings_are_read_back_the_same() {
         let ramp = Schedule::Linear { from: 0.0, to: 4.0, steps: 1000, start: 10 };
-        let mut c =
-            Config { model: Model::Vae(Vae { beta: ramp, hidden: vec![], ..Vae::default() }), ..Config::default() };
+        let mut c = Config {
+            model: Model::Vae(Vae {
+                beta: ramp,
+                net: Variational { hidden: vec![], ..Variational::default() },
+                ..Vae::default()
+            }),
+            ..Config::default()
+        };
         c.data.name = "my \"images\"/a\\b".into();
         c.train.seed = i64::MAX as u64;
         let text = c.to_toml();

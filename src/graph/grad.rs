@@ -131,6 +131,19 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
             let db = if *tb { dy.matmul_as(x[0], true, *ta) } else { x[0].matmul_as(dy, !ta, false) };
             two(da, db)
         }
+        // Each element is multiplied by its own factor: the same for its cotangent.
+        Op::Triangle(s) => one(dy.triangle(*s)),
+        Op::TriangularSolve { transposed } => {
+            let db = x[0].triangular_solve(dy, !transposed);
+            let dl = if *transposed { y.matrix_product(db, false, true) } else { db.matrix_product(y, false, true) };
+            two(-dl.triangle(1.0), db)
+        }
+        Op::Cholesky => {
+            // Murray 2016: with Φ = lower triangle, diagonal halved, S = L⁻ᵀ Φ(Lᵀ dL) L⁻¹, here of its transpose.
+            let p = y.matrix_product(dy, true, false).triangle(0.5);
+            let s = y.triangular_solve(y.triangular_solve(p, true).transpose(), true);
+            one((s + s.transpose()).triangle(0.5))
+        }
         Op::Bce => two(dy * (x[0].sigmoid() - x[1]), -(dy * x[0])),
         Op::GaussianKl => two(dy * x[0], dy * (x[1].exp() - 1.0) * 0.5),
         Op::Reparam => {

@@ -4,6 +4,7 @@
 mod arena;
 mod axes;
 mod grad;
+mod matrices;
 mod op;
 mod params;
 mod tensor;

@@ -59,6 +59,15 @@ pub enum Op {
         /// B is stored transposed.
         tb: bool,
     },
+    /// x below the diagonal of the last two axes, the number times x on it, 0 above.
+    Triangle(f64),
+    /// X with L X = B, or Lᵀ X = B; args: L \[…, d, d\], of which only the lower triangle is read, and B \[…, d, m\].
+    TriangularSolve {
+        /// L is transposed.
+        transposed: bool,
+    },
+    /// The lower triangular L with L Lᵀ = A, \[…, d, d\], of which only the lower triangle is read.
+    Cholesky,
     /// Bernoulli negative log-likelihood of x under logits a: max(a, 0) − a·x + ln(1 + e^−|a|), nats.
     Bce,
     /// KL(N(μ, e^lv) ‖ N(0, 1)) per dimension: ½(μ² + e^lv − lv − 1), nats.

@@ -22,7 +22,7 @@ impl std::fmt::Debug for Tensor<'_> {
 }
 
 #[track_caller]
-fn bad(graph: &Graph, op: &str, shapes: &[Shape], why: &str) -> ! {
+pub(super) fn bad(graph: &Graph, op: &str, shapes: &[Shape], why: &str) -> ! {
     let shapes: Vec<String> = shapes.iter().map(Shape::to_string).collect();
     panic!("{op} of {} in scope `{}`: {why}", shapes.join(" and "), graph.scope())
 }
@@ -59,7 +59,7 @@ impl<'g> Tensor<'g> {
         self.graph.push(Op::Reshape, &[self.id], shape, DType::F32, Some(axis))
     }
 
-    fn make(self, op: Op, args: &[usize], shape: Shape, batch: Option<usize>) -> Self {
+    pub(super) fn make(self, op: Op, args: &[usize], shape: Shape, batch: Option<usize>) -> Self {
         self.graph.push(op, args, shape, DType::F32, batch)
     }
 
@@ -376,7 +376,8 @@ impl<'g> Tensor<'g> {
         if h.rank() != 2 || s.rank() != 1 || h[1] != s[0] {
             bad(self.graph, "jacobian_penalty", &[h, s], "[batch, units] and [units] are expected");
         }
-        self.make(Op::JacobianPenalty(act), &[self.id, r.id], Shape::new(&[h[0]]), self.batch_axis())
+        let batch = self.batch_axis().filter(|&axis| axis == 0);
+        self.make(Op::JacobianPenalty(act), &[self.id, r.id], Shape::new(&[h[0]]), batch)
     }
 
     /// The same values, through which no gradient passes.

@@ -9,6 +9,7 @@ pub mod assign;
 pub mod batch;
 pub mod bce;
 pub mod binary;
+pub mod cholesky;
 pub mod copy;
 pub mod fill;
 pub mod finite;
@@ -23,6 +24,8 @@ pub mod reduce;
 pub mod reparam;
 pub mod sgd;
 pub mod top_k;
+pub mod triangle;
+pub mod triangular_solve;
 pub mod unary;
 
 pub use inputs::{Values, values, words};
@@ -38,6 +41,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<batch::Batch>(PhantomData),
     &Handle::<bce::Bce>(PhantomData),
     &Handle::<binary::Binary>(PhantomData),
+    &Handle::<cholesky::Cholesky>(PhantomData),
     &Handle::<copy::Copy>(PhantomData),
     &Handle::<fill::Fill>(PhantomData),
     &Handle::<finite::Finite>(PhantomData),
@@ -52,6 +56,8 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<reparam::Reparam>(PhantomData),
     &Handle::<sgd::Sgd>(PhantomData),
     &Handle::<top_k::TopK>(PhantomData),
+    &Handle::<triangle::Triangle>(PhantomData),
+    &Handle::<triangular_solve::TriangularSolve>(PhantomData),
     &Handle::<unary::Unary>(PhantomData),
 ];
 

@@ -2,6 +2,7 @@
 //! functions with the same scope paths, so they meet the same weights.
 
 mod ae;
+mod beta_vae;
 mod classifier;
 mod contractive;
 mod dae;
@@ -9,12 +10,14 @@ mod dense;
 mod k_sparse;
 mod sparse;
 mod vae;
+mod variational;
 
 pub use classifier::classifier;
 
 use crate::config::{Config, Model};
 use crate::graph::Tensor;
 use crate::nn::Scope;
+use crate::values::Result;
 
 /// What a model minimises, and what it tells of it: scalars per example.
 pub struct Loss<'g> {
@@ -46,6 +49,16 @@ pub trait Autoencoder {
         None
     }
 
+    /// What the end of a run has to say beyond its numbers, in one sentence: `state` reads a state of one element by its
+    /// Store path, `mean` gives a term's mean over the test set.
+    fn verdict(
+        &self,
+        _state: &mut dyn FnMut(&str) -> Result<f64>,
+        _mean: &dyn Fn(&str) -> f64,
+    ) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// The loss of one layer of the encoder (0: the outermost) as an autoencoder by itself, on what the layers below it
     /// make of x, through which no gradient passes; scalar. None where the model is not pretrained in layers.
     fn layer_loss<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>, _layer: usize) -> Option<Tensor<'g>> {
@@ -68,6 +81,7 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
         Model::KSparse(c) => c,
         Model::Contractive(c) => c,
         Model::Vae(c) => c,
+        Model::BetaVae(c) => c,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Distributions as values, and negative log-likelihoods. All in nats, per element: the formula reduces.
 
 use super::Scope;
-use crate::graph::{FEATURES, Tensor};
+use crate::graph::{Axes, FEATURES, LATENTS, Tensor};
 
 /// Log-variances are limited to this from below; the gradient is zero outside.
 pub const LOG_VAR_MIN: f64 = -30.0;
@@ -25,15 +25,33 @@ impl<'g> DiagonalGaussian<'g> {
 
     /// z = μ + σ ε with ε ~ N(0, 1) drawn under `net`: \[samples, batch, latents\].
     pub fn sample(&self, net: &Scope<'g>, samples: usize) -> Tensor<'g> {
+        self.sample_and_log_prob(net, samples).0
+    }
+
+    /// The same z, and ln N(z; μ, σ²) = −½ Σ(ε² + ln σ² + ln 2π) of each, \[samples, batch\]: of the noise, since σ may be
+    /// too small for z − μ.
+    pub fn sample_and_log_prob(&self, net: &Scope<'g>, samples: usize) -> (Tensor<'g>, Tensor<'g>) {
         let mut dims = vec![samples];
         dims.extend(self.mean.shape().dims());
-        self.mean.reparameterise(self.log_var, net.normal(&dims))
+        let noise = net.normal(&dims);
+        let z = self.mean.reparameterise(self.log_var, noise);
+        (z, half_log_tau((noise.square() + self.log_var).sum(LATENTS), self.mean.shape().last()))
     }
 
     /// KL(self ‖ N(0, 1)) = ½(μ² + σ² − ln σ² − 1) per dimension.
     pub fn kl_standard(&self) -> Tensor<'g> {
         self.mean.gaussian_kl(self.log_var)
     }
+}
+
+/// ln N(z; 0, I) = −½ Σ(z² + ln 2π) of each z, \[samples, batch\].
+pub fn standard_log_prob(z: Tensor<'_>) -> Tensor<'_> {
+    half_log_tau(z.square().sum(LATENTS), z.shape().last())
+}
+
+/// −½(sum + dimensions·ln 2π).
+fn half_log_tau(sum: Tensor<'_>, dimensions: usize) -> Tensor<'_> {
+    sum.affine(-0.5, -0.5 * dimensions as f64 * std::f64::consts::TAU.ln())
 }
 
 /// −ln p(x) per element, x a bit (or a probability) of logits a: \[samples, batch, …\].
@@ -49,6 +67,24 @@ pub fn bernoulli_kl(rho: f64, rho_hat: Tensor<'_>) -> Tensor<'_> {
     let on = r.ln().affine(-rho, rho * rho.ln());
     let off = (1.0 - r).ln().affine(rho - 1.0, (1.0 - rho) * (1.0 - rho).ln());
     on + off
+}
+
+/// KL(p ‖ q) = Σₖ pₖ ln(pₖ/qₖ) of categorical variables, nats; p = softmax(p_logits) along the last axis, q alike:
+/// \[…, classes\] → \[…\]. Not symmetric; below 0 by rounding alone.
+#[track_caller]
+pub fn categorical_kl<'g>(p_logits: Tensor<'g>, q_logits: Tensor<'g>) -> Tensor<'g> {
+    let (ln_p, ln_q) = (log_softmax(p_logits), log_softmax(q_logits));
+    let r = ln_p.shape().rank();
+    (ln_p.exp() * (ln_p - ln_q)).sum(Axes::Numbered(r - 1, r))
+}
+
+/// a − ln Σₖ e^aₖ along the last axis.
+#[track_caller]
+fn log_softmax(logits: Tensor<'_>) -> Tensor<'_> {
+    let shape = logits.shape();
+    let r = shape.rank();
+    let normaliser = logits.logsumexp(Axes::Numbered(r - 1, r));
+    logits - normaliser.reshape(&[&shape.dims()[..r - 1], &[1]].concat())
 }
 
 /// −ln N(x; mean, variance) = ½((x − mean)²/variance + ln 2π variance) per element.

@@ -5,6 +5,7 @@ mod average;
 mod clock;
 pub mod corruption;
 mod distributions;
+mod gaussian;
 pub mod jacobian;
 mod layers;
 pub mod optim;
@@ -13,7 +14,9 @@ mod scope;
 pub use average::moving_average;
 pub use clock::Clock;
 pub use distributions::{
-    DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_nll, gaussian_nll,
+    DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_kl, categorical_nll,
+    gaussian_nll, standard_log_prob,
 };
+pub use gaussian::Gaussian;
 pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
-pub use scope::{Mode, Scalars, Scope};
+pub use scope::{Mode, Scalars, Scope, state_path};

@@ -52,6 +52,11 @@ impl Scalars {
     }
 }
 
+/// The Store path of the state of that path; see [`Scope::state`].
+pub fn state_path(path: &str) -> String {
+    format!("state/{path}")
+}
+
 /// A path in a graph. `&net / "encoder"` is the scope below.
 #[derive(Clone)]
 pub struct Scope<'g> {
@@ -158,7 +163,7 @@ impl<'g> Scope<'g> {
     /// State under this path, for [`Graph::read`] and [`Graph::assign`]: zeros at first.
     #[track_caller]
     pub fn state(&self, name: &str, dims: &[usize]) -> StateId {
-        self.graph.declare(&format!("state/{}", self.name(name)), Shape::new(dims), DType::F32)
+        self.graph.declare(&state_path(&self.name(name)), Shape::new(dims), DType::F32)
     }
 
     /// Noise uniform in (0, 1), \[samples, batch, …\].

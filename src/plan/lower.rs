@@ -236,6 +236,21 @@ impl<'a> Lowering<'a> {
             }
             Op::Matmul { ta, tb } => self.matmul(&n.args, *ta, *tb, false, 0),
             Op::Linear { ta, tb, bias, act } => self.matmul(&n.args, *ta, *tb, *bias, *act as u32),
+            Op::Triangle(scale) => {
+                let p = k::triangle::TriangleParams { n: len as u32, d: n.shape.last() as u32, scale: *scale as f32 };
+                ("triangle", vec![WG], p.words(), self.all(&n.args))
+            }
+            Op::TriangularSolve { transposed } => {
+                let (d, m) = (self.ir.nodes[n.args[0]].shape.last(), n.shape.last());
+                let [columns, d, m] = [len / d, d, m].map(|v| v as u32);
+                let p = k::triangular_solve::TriangularSolveParams { n: columns, d, m };
+                ("triangular_solve", vec![(*transposed).into(), WG], p.words(), self.all(&n.args))
+            }
+            Op::Cholesky => {
+                let d = n.shape.last();
+                let p = k::cholesky::CholeskyParams { n: (len / (d * d)) as u32, d: d as u32 };
+                ("cholesky", vec![WG], p.words(), self.all(&n.args))
+            }
             Op::Bce => {
                 let p = k::bce::BceParams { n: len as u32, scale: 1.0 };
                 ("bce", vec![k::bce::Op::Loss as u32, WG], p.words(), self.all(&n.args))

@@ -6,6 +6,7 @@ use crate::checkpoint::{self, write_whole};
 use crate::config::{self, Config};
 use crate::exec::Ticket;
 use crate::graph::SKIPPED;
+use crate::models;
 use crate::report;
 use crate::values::{Error, Result, note};
 use serde_json::{Value, json};
@@ -47,6 +48,8 @@ pub struct Outcome {
     pub skipped: u32,
     /// Seconds of training in this sitting, without evaluation.
     pub seconds: f64,
+    /// What the model has to say of a run at its end, beyond the numbers.
+    pub verdict: Option<String>,
 }
 
 /// How a run ended.
@@ -359,8 +362,23 @@ impl Trainer {
     fn outcome(&self, session: &mut Session, ending: Ending, steps: u64) -> Result<Outcome> {
         self.bar.finish();
         let skipped = session.exec.read("guard/skipped")?.u32()[0];
-        Ok(Outcome { ending, steps, skipped, seconds: self.started.elapsed().as_secs_f64() })
+        let verdict = match &ending {
+            Ending::Done(test) => verdict(session, test)?,
+            Ending::Interrupted(_) => None,
+        };
+        Ok(Outcome { ending, steps, skipped, seconds: self.started.elapsed().as_secs_f64(), verdict })
     }
+}
+
+/// What the model has to say of a run at its end.
+fn verdict(session: &mut Session, test: &Evaluation) -> Result<Option<String>> {
+    let config = session.config.clone();
+    if config.classifier.wanted() {
+        return Ok(None);
+    }
+    let mut state = |path: &str| session.exec.read(path).map(|values| f64::from(values.f32()[0]));
+    let mean = |name: &str| test.means.values().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, v)| v);
+    models::of(&config.model).verdict(&mut state, &mean)
 }
 
 /// Says so where a run goes on on another device than the one that it was on.

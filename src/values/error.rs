@@ -18,6 +18,9 @@ pub enum Error {
     /// The device went away under the work, which may be done on it again once it is opened anew; exit code 1.
     #[error("{0}")]
     Lost(String),
+    /// The device did not come to an end with its work in time, and may never; exit code 1.
+    #[error("{0}; smaller steps (train.batch) may, or another --device")]
+    Hung(String),
 }
 
 impl Error {
@@ -40,7 +43,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Failure(_) | Self::Lost(_) => 1,
+            Self::Failure(_) | Self::Lost(_) | Self::Hung(_) => 1,
         }
     }
 }

@@ -1,20 +1,24 @@
 //! The settings of the models: one variant of [`Model`], and one file here, a paper.
 
 mod ae;
+mod beta_vae;
 mod contractive;
 mod dae;
 mod dense;
 mod k_sparse;
 mod sparse;
 mod vae;
+mod variational;
 
 pub use ae::Ae;
+pub use beta_vae::{BetaVae, Control};
 pub use contractive::{Contractive, JacobianPenalty};
 pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
 pub use k_sparse::KSparse;
 pub use sparse::{Average, Sparse};
-pub use vae::{Likelihood, Vae};
+pub use vae::{Objective, Vae};
+pub use variational::{Likelihood, Variational};
 
 use super::settings::{at_least_one, at_most};
 use crate::values::{Error, Result};
@@ -34,13 +38,15 @@ pub enum Model {
     KSparse(KSparse),
     /// Contractive Auto-Encoders, Rifai et al. 2011.
     Contractive(Contractive),
-    /// Auto-Encoding Variational Bayes, Kingma & Welling 2013; β-VAE (Higgins et al. 2017) with `beta > 1`.
+    /// Auto-Encoding Variational Bayes, Kingma & Welling 2013.
     Vae(Vae),
+    /// β-VAE, Higgins et al. 2017; Burgess et al. 2018.
+    BetaVae(BetaVae),
 }
 
 impl Model {
     /// What `model.kind` may be.
-    pub const KINDS: &[&str] = &["ae", "dae", "sparse", "k-sparse", "contractive", "vae"];
+    pub const KINDS: &[&str] = &["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
@@ -51,6 +57,7 @@ impl Model {
             Self::KSparse(_) => "k-sparse",
             Self::Contractive(_) => "contractive",
             Self::Vae(_) => "vae",
+            Self::BetaVae(_) => "beta-vae",
         }
     }
 
@@ -62,6 +69,7 @@ impl Model {
             Self::KSparse(k_sparse) => k_sparse.validate(),
             Self::Contractive(c) => c.validate(),
             Self::Vae(vae) => vae.validate(),
+            Self::BetaVae(c) => c.validate(),
         }
     }
 }

@@ -1,63 +1,49 @@
 //! The settings of the VAE.
 
 use super::super::Schedule;
-use super::super::settings::{all_at_least, at_least_one, at_most};
-use super::{Activation, widths};
+use super::super::settings::all_at_least;
+use super::Variational;
 use crate::values::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// A fully connected VAE.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Vae {
-    /// Units of the encoder's hidden layers, outermost first; the decoder mirrors them; none: a linear model.
-    pub hidden: Vec<usize>,
-    /// Dimensions of the latent space.
-    pub latent: usize,
-    /// What follows each hidden layer.
-    pub activation: Activation,
-    /// p(x | z).
-    pub likelihood: Likelihood,
-    /// The fixed variance of the observations, in squared pixel units; read by the Gaussian likelihood only.
-    pub variance: f64,
-    /// S, the number of Monte-Carlo samples of z an image and a step.
-    pub samples: usize,
-    /// The weight of the KL term.
+    /// The network.
+    #[serde(flatten)]
+    pub net: Variational,
+    /// The weight of the KL term: 1, or a schedule that warms up to it.
     pub beta: Schedule,
+    /// The bound on ln p(x) that is raised.
+    pub objective: Objective,
 }
 
 impl Default for Vae {
     fn default() -> Self {
-        Self {
-            hidden: vec![400],
-            latent: 20,
-            activation: Activation::Relu,
-            likelihood: Likelihood::Bernoulli,
-            variance: 1.0,
-            samples: 1,
-            beta: Schedule::Constant(1.0),
-        }
+        Self { net: Variational::default(), beta: Schedule::Constant(1.0), objective: Objective::Elbo }
     }
 }
 
 impl Vae {
     pub(super) fn validate(&self) -> Result<()> {
-        widths(&self.hidden, self.latent)?;
-        at_least_one("model.samples", self.samples as u64)?;
-        at_most("model.samples", self.samples, 1 << 16)?;
-        if !(self.variance.is_finite() && self.variance > 0.0) {
-            return Err(Error::usage(format!("model.variance must be finite and above 0, not {}", self.variance)));
+        self.net.validate()?;
+        all_at_least("model.beta", &self.beta, 0.0)?;
+        if self.objective == Objective::Iwae && self.beta != Schedule::Constant(1.0) {
+            return Err(Error::usage(
+                "model.beta must be 1 where model.objective is iwae: that bound has no KL term to weigh",
+            ));
         }
-        all_at_least("model.beta", &self.beta, 0.0)
+        Ok(())
     }
 }
 
-/// The distribution of a pixel given z.
+/// A lower bound on ln p(x).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Likelihood {
-    /// A bit; of grey pixels, the cross-entropy with the grey level as probability.
-    Bernoulli,
-    /// A normal distribution of fixed variance.
-    Gaussian,
+pub enum Objective {
+    /// E ln w, the mean over the samples, its KL exact.
+    Elbo,
+    /// E ln of the mean of w over the samples.
+    Iwae,
 }

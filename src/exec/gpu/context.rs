@@ -117,12 +117,10 @@ impl Context {
         if self.poll(wgpu::PollType::Wait { submission_index: submission, timeout })? {
             return self.check();
         }
-        // Dropping the device would wait for it once more, and without a bound: it is left to the system.
-        std::mem::forget(self.device.clone());
+        // Dropping the device or its queue would wait for the work once more, and without a bound.
+        self.leave();
         let (name, seconds) = (&self.info.name, self.patience.as_secs_f64());
-        Err(Error::failure(format!(
-            "the device {name} did not finish its work in {seconds} s; smaller steps (train.batch) may, or another --device"
-        )))
+        Err(Error::Hung(format!("the device {name} did not finish its work in {seconds} s")))
     }
 
     /// Polls the device; false where the time was over first.
@@ -134,10 +132,15 @@ impl Context {
             Some(Err(wgpu::PollError::WrongSubmissionIndex(..))) => Err(self.loss()),
             None => {
                 // What unwound may have left a lock behind, on which dropping the device would unwind again.
-                std::mem::forget(self.device.clone());
+                self.leave();
                 Err(self.loss())
             }
         }
+    }
+
+    /// Leaves device and queue to the system: what drops after this waits for nothing.
+    fn leave(&self) {
+        std::mem::forget((self.device.clone(), self.queue.clone()));
     }
 
     fn loss(&self) -> Error {

@@ -1,0 +1,188 @@
+//! The β-VAE: at β = 1 the VAE bit for bit; the multiplier's rule, its bounds and what a run says of them; the capacity.
+
+#[path = "common/run.rs"]
+mod run;
+
+use elbo::config::{Control, Model};
+use elbo::exec::Choice;
+use elbo::train::Session;
+use run::{devices, refusal, session, settings, steps, ten_losses_agree};
+use std::process::Command;
+
+/// A network small enough for the reference.
+const SMALL: &[&str] = &["model.hidden=[32]", "model.latent=8", "train.batch=64"];
+
+fn near(what: &str, got: f64, want: f64, relative: f64) {
+    assert!((got - want).abs() <= relative * (1e-3 + want.abs()), "{what}: {got}, expected {want}");
+}
+
+/// The place of a metric in the rows of training.
+fn column(s: &Session, name: &str) -> usize {
+    let names = &s.train.plan.log.as_ref().unwrap().names;
+    names.iter().position(|n| n == name).unwrap_or_else(|| panic!("no {name} in {names:?}"))
+}
+
+/// Columns of the rows of training, by name.
+fn columns<const N: usize>(s: &Session, rows: &[Vec<f32>], names: [&str; N]) -> Vec<[f64; N]> {
+    let at = names.map(|name| column(s, name));
+    rows.iter().map(|row| at.map(|i| f64::from(row[i]))).collect()
+}
+
+#[test]
+fn at_beta_1_it_is_the_vae_bit_for_bit() {
+    for device in devices() {
+        let after = |recipe: &str, more: &[&str]| {
+            let mut s = session(&device, &settings(recipe, &[SMALL, more].concat()));
+            let rows = steps(&mut s, 6);
+            let kept: Vec<String> = s.state().map(|kept| kept.path.clone()).collect();
+            let stores: Vec<_> = kept.iter().map(|path| s.exec.read(path).unwrap()).collect();
+            (rows, kept, stores)
+        };
+        let vae = after("vae", &[]);
+        assert!(vae.1.iter().any(|path| path == "params/encoder"), "{device}: {:?}", vae.1);
+        assert_eq!(after("beta-vae", &["model.beta=1"]), vae, "{device}");
+        assert_ne!(after("beta-vae", &["model.beta=1.001"]).2, vae.2, "{device}");
+        let ramp = "model.beta={from=0,to=1,steps=4}";
+        assert_eq!(after("beta-vae", &[ramp]), after("vae", &[ramp]), "{device}");
+    }
+}
+
+#[test]
+fn the_weight_and_the_capacity_are_those_of_their_formulas() {
+    for device in devices() {
+        let of = |more: &[&str], name: &[&str]| {
+            let mut s = session(&device, &settings("beta-vae", &[SMALL, more].concat()));
+            let rows = steps(&mut s, 8);
+            let logged = name.first().map(|name| columns(&s, &rows, [*name]));
+            (columns(&s, &rows, ["loss", "recon", "kl"]), logged)
+        };
+        let (rows, _) = of(&["model.beta={from=1,to=8,steps=7}"], &[]);
+        for (t, [loss, recon, kl]) in rows.into_iter().enumerate() {
+            near(&format!("{device}, β at step {t}"), loss, recon + (1.0 + t as f64) * kl, 1e-5);
+        }
+        // The KL is some tenths of a nat at first: above C, then below it.
+        let ramp = "model.capacity={values=[0.0,30.0],at=[0,4]}";
+        let (rows, capacity) = of(&["model.control=capacity", "model.gamma=25", ramp], &["capacity"]);
+        let mut sides = [false, false];
+        for (t, ([loss, recon, kl], [c])) in rows.into_iter().zip(capacity.unwrap()).enumerate() {
+            assert_eq!(c, if t < 4 { 0.0 } else { 30.0 }, "{device}, step {t}");
+            near(&format!("{device}, C at step {t}"), loss, recon + 25.0 * (kl - c).abs(), 1e-5);
+            sides[usize::from(kl > c)] = true;
+        }
+        assert_eq!(sides, [true, true], "{device}: |KL − C| is seen from both sides");
+    }
+}
+
+#[test]
+fn inside_the_capacity_is_the_mean_over_the_batch() {
+    let capacity = ["model.control=capacity", "model.gamma=100", "model.capacity=5"];
+    let mut s = session(&Choice::Cpu, &settings("beta-vae", &[SMALL, &capacity].concat()));
+    let rows = steps(&mut s, 300);
+    let last = columns(&s, &rows[250..], ["loss", "recon", "kl"]);
+    for [loss, recon, kl] in &last {
+        // Examples lie on both sides of C: the mean of their distances would be far from the distance of their mean.
+        near("the loss", *loss, recon + 100.0 * (kl - 5.0).abs(), 1e-4);
+    }
+    let mean = last.iter().map(|row| row[2]).sum::<f64>() / last.len() as f64;
+    assert!((mean - 5.0).abs() < 0.25, "the KL is held at C = 5: {mean}");
+}
+
+#[test]
+fn the_multiplier_follows_its_rule() {
+    for device in devices() {
+        let limit = ["model.control=limit", "model.delta=2", "model.rate=0.2", "model.bounds=[0.5,1.25]"];
+        let c = settings("beta-vae", &[SMALL, &limit].concat());
+        let Model::BetaVae(of) = &c.model else { panic!("a β-VAE") };
+        assert_eq!(of.control, Control::Limit);
+        let mut s = session(&device, &c);
+        assert!(s.state().any(|kept| kept.path == "state/log_beta" && kept.len == 1), "{device}: kept in checkpoints");
+        let rows = steps(&mut s, 40);
+        let (mut ln_beta, mut at_a_bound) = (0.0f64, 0);
+        for (t, [loss, recon, kl, beta]) in columns(&s, &rows, ["loss", "recon", "kl", "beta"]).into_iter().enumerate()
+        {
+            near(&format!("{device}, β at step {t}"), beta, ln_beta.exp(), 1e-5);
+            near(&format!("{device}, loss at step {t}"), loss, recon + beta * (kl - 2.0), 1e-5);
+            ln_beta = (ln_beta + 0.2 * (kl - 2.0) / 2.0).clamp(0.5f64.ln(), 1.25f64.ln());
+            at_a_bound += usize::from(ln_beta == 0.5f64.ln() || ln_beta == 1.25f64.ln());
+        }
+        assert!((3..40).contains(&at_a_bound), "{device}: both inside and at a bound: {at_a_bound}");
+        near("what is kept", s.exec.read("state/log_beta").unwrap().f32()[0].into(), ln_beta, 1e-5);
+        // Evaluation moves nothing, and reports recon + KL.
+        let test = s.evaluate("test").unwrap();
+        assert_eq!(test.means.values().map(|v| v.0).collect::<Vec<_>>(), ["-ELBO", "recon", "kl"]);
+        near("-ELBO", run::mean(&test, "-ELBO"), run::mean(&test, "recon") + run::mean(&test, "kl"), 1e-5);
+        near("after evaluation", s.exec.read("state/log_beta").unwrap().f32()[0].into(), ln_beta, 1e-5);
+    }
+}
+
+#[test]
+fn the_multiplier_holds_the_kl_below_the_limit() {
+    let limit = ["model.control=limit", "model.delta=4", "model.rate=0.02"];
+    let mut s = session(&Choice::Cpu, &settings("beta-vae", &[SMALL, &limit].concat()));
+    let rows = steps(&mut s, 600);
+    let last = columns(&s, &rows[400..], ["kl", "beta"]);
+    let mean = |i: usize| last.iter().map(|row| row[i]).sum::<f64>() / last.len() as f64;
+    assert!((mean(0) / 4.0 - 1.0).abs() < 0.05, "KL = δ = 4 where the constraint binds: {}", mean(0));
+    assert!(mean(1) > 1.0, "β is the price of it: {}", mean(1));
+}
+
+/// What `elbo train beta-vae` says on stderr after some steps.
+fn said(more: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let sets = [SMALL, &["data.limit=256", "model.control=limit", "model.rate=1"], more].concat();
+    let o = Command::new(env!("CARGO_BIN_EXE_elbo"))
+        .args(["train", "beta-vae", "--device", "cpu", "--steps", "40", "--quiet", "--out"])
+        .arg(folder.path().join("run"))
+        .args(sets.iter().flat_map(|set| ["--set", set]))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(o.stderr).unwrap();
+    assert!(o.status.success(), "{text}");
+    text
+}
+
+#[test]
+fn a_run_says_that_its_limit_was_out_of_reach_or_did_not_bind() {
+    let high = said(&["model.delta=0.01", "model.bounds=[0.5,1.5]"]);
+    let want = "model.delta = 0.01 is out of reach: β ended at its upper bound 1.5 with a KL of ";
+    assert!(high.starts_with(want) && high.trim_end().lines().count() == 1, "{high}");
+    let low = said(&["model.delta=1000", "model.bounds=[0.5,1.5]"]);
+    let want = "model.delta = 1000 does not bind: β ended at its lower bound 0.5 with a KL of ";
+    assert!(low.starts_with(want) && low.trim_end().lines().count() == 1, "{low}");
+    assert_eq!(said(&["model.delta=1", "model.rate=1e-3"]), "", "β is inside its bounds");
+}
+
+#[test]
+fn ten_losses_agree_on_every_device() {
+    for control in ["weight", "limit", "capacity"] {
+        let control = format!("model.control={control}");
+        ten_losses_agree("beta-vae", &[SMALL, &[control.as_str(), "model.rate=0.1"]].concat());
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused_by_key() {
+    let between = "model.bounds must be two finite numbers above 0 with 1 between them, where β begins: ";
+    let cases: &[(&str, &str)] = &[
+        ("model.delta=0", "model.delta must be finite and above 0, not 0"),
+        ("model.delta=-1", "model.delta must be finite and above 0, not -1"),
+        ("model.delta=nan", "model.delta must be finite and above 0, not NaN"),
+        ("model.rate=0", "model.rate must be finite and above 0, not 0"),
+        ("model.bounds=[0,1]", &format!("{between}[0.0, 1.0]")),
+        ("model.bounds=[2,4]", &format!("{between}[2.0, 4.0]")),
+        ("model.bounds=[0.1,0.5]", &format!("{between}[0.1, 0.5]")),
+        ("model.bounds=[1,1]", &format!("{between}[1.0, 1.0]")),
+        ("model.bounds=[0.1,inf]", &format!("{between}[0.1, inf]")),
+        ("model.gamma=0", "model.gamma must be finite and above 0, not 0"),
+        ("model.beta=-1", "model.beta must be at least 0 at every step, not -1"),
+        ("model.capacity=-1", "model.capacity must be at least 0 at every step, not -1"),
+        ("model.control=held", "model.control cannot be \"held\": expected one of `weight`, `limit`, `capacity`"),
+        ("model.detla=3", "no setting `model.detla`; did you mean `model.delta`?"),
+        ("model.variance=0", "model.variance must be finite and above 0, not 0"),
+    ];
+    for (change, want) in cases {
+        assert_eq!(refusal("beta-vae", &[change]), *want);
+    }
+    let not_the_vaes = "model.delta is a setting of model.kind = \"beta-vae\", which is \"vae\" here";
+    assert_eq!(refusal("vae", &["model.delta=3"]), not_the_vaes);
+}
