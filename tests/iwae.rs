@@ -21,7 +21,15 @@ const LATENT: usize = 3;
 /// A linear VAE: what is above its layers is computed by hand.
 fn model(likelihood: Likelihood, samples: usize, objective: Objective) -> Model {
     let activation = Activation::Relu;
-    let net = Variational { hidden: vec![], latent: LATENT, activation, likelihood, variance: 0.5, samples };
+    let net = Variational {
+        hidden: vec![],
+        latent: LATENT,
+        activation,
+        likelihood,
+        variance: 0.5,
+        samples,
+        ..Variational::default()
+    };
     Model::Vae(Vae { net, objective, ..Vae::default() })
 }
 

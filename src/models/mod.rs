@@ -8,6 +8,7 @@ mod contractive;
 mod dae;
 mod dense;
 mod k_sparse;
+mod posterior;
 mod sparse;
 mod vae;
 mod variational;

@@ -1,7 +1,7 @@
 //! Auto-Encoding Variational Bayes, Kingma & Welling 2013, eq. 10; Importance Weighted Autoencoders, Burda et al. 2016,
 //! eq. 8.
 //!
-//! −ELBO = E_q(z|x)\[−ln p(x|z)\] + KL(q(z|x) ‖ N(0, I)),  q = N(μ(x), diag σ²(x)),  z = μ + σ ε
+//! −ELBO = E_q(z|x)\[−ln p(x|z)\] + KL(q(z|x) ‖ N(0, I)),  q = N(μ(x), Σ(x)),  Σ = L Lᵀ,  z = μ + L ε
 //!
 //! −IWAE-k = −E\[ln 1/k Σᵢ wᵢ\],  wᵢ = p(x|zᵢ) p(zᵢ) / q(zᵢ|x),  z₁ … z_k ~ q(z|x)
 //!

@@ -1,9 +1,10 @@
-//! The fully connected network of the VAE and the β-VAE: q(z | x) = N(μ(x), diag σ²(x)), p(x | z), p(z) = N(0, I), and
+//! The fully connected network of the VAE and the β-VAE: q(z | x) = N(μ(x), Σ(x)), p(x | z), p(z) = N(0, I), and
 //! the terms of the bounds on ln p(x).
 
+use super::posterior::Posterior;
 use crate::config::{Likelihood, Variational};
-use crate::graph::{BATCH, FEATURES, LATENTS, SAMPLES, Tensor};
-use crate::nn::{DiagonalGaussian, Scope, bernoulli_nll, gaussian_nll, linear, mlp, standard_log_prob};
+use crate::graph::{BATCH, FEATURES, SAMPLES, Tensor};
+use crate::nn::{Scope, bernoulli_nll, gaussian_nll, linear, mlp, standard_log_prob};
 
 /// The terms of the negative ELBO of a batch, recon + KL: scalars, nats per example; and what other bounds are made of.
 pub struct Terms<'g> {
@@ -23,13 +24,13 @@ impl Variational {
         let y = self.decoder(&(net / "decoder"), z, x.shape().last());
         let nll = self.nll(x, y).sum(FEATURES);
         let recon = nll.mean(SAMPLES).mean(BATCH);
-        let kl = q.kl_standard().sum(LATENTS).mean(BATCH);
+        let kl = q.kl_standard().mean(BATCH);
         Terms { recon, kl, log_weights: standard_log_prob(z) - nll - log_q }
     }
 
     /// μ(x): \[batch, latent\].
     pub fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        self.posterior(&(net / "encoder"), x).mean
+        self.posterior(&(net / "encoder"), x).mean()
     }
 
     /// E\[x | z\]: \[batch, features\].
@@ -47,9 +48,9 @@ impl Variational {
     }
 
     /// q(z | x).
-    fn posterior<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> DiagonalGaussian<'g> {
+    fn posterior<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Posterior<'g> {
         let h = mlp(net, x, &self.hidden, self.activation);
-        DiagonalGaussian::new(linear(&(net / "mean"), h, self.latent), linear(&(net / "log_var"), h, self.latent))
+        Posterior::new(net, h, self.latent, self.posterior)
     }
 
     /// The parameters of p(x | z): logits, or means.

@@ -15,6 +15,16 @@ pub fn linear<'g>(net: &Scope<'g>, x: Tensor<'g>, outputs: usize) -> Tensor<'g> 
     })
 }
 
+/// The same layer, of which both begin at 0: what it adds to is at first as if it were not there.
+#[track_caller]
+pub fn linear_zeros<'g>(net: &Scope<'g>, x: Tensor<'g>, outputs: usize) -> Tensor<'g> {
+    net.within(|| {
+        let w = net.param("weight", &[outputs, x.shape().last()], Init::Zeros);
+        let b = net.param("bias", &[outputs], Init::Zeros);
+        over_last(x, w, b, true)
+    })
+}
+
 /// y = x W + b, with the weight W: \[inputs, outputs\] of the [`linear`] layer under `of`, which it runs backwards, and a
 /// bias of its own: tied weights.
 #[track_caller]
@@ -33,13 +43,21 @@ fn weight<'g>(net: &Scope<'g>, outputs: usize, inputs: usize) -> Tensor<'g> {
     net.param("weight", &[outputs, inputs], uniform(inputs))
 }
 
-/// x·w + b, or x·wᵀ + b, over the last axis of x.
+/// The same with a bias of this layer.
 #[track_caller]
 fn affine<'g>(net: &Scope<'g>, x: Tensor<'g>, w: Tensor<'g>, transposed: bool) -> Tensor<'g> {
     let shape = x.shape();
     let inputs = shape.last();
     let outputs = w.len() / inputs;
     let b = net.param("bias", &[outputs], uniform(inputs));
+    over_last(x, w, b, transposed)
+}
+
+/// x·w + b, or x·wᵀ + b, over the last axis of x.
+#[track_caller]
+fn over_last<'g>(x: Tensor<'g>, w: Tensor<'g>, b: Tensor<'g>, transposed: bool) -> Tensor<'g> {
+    let (shape, outputs) = (x.shape(), b.len());
+    let inputs = shape.last();
     let y = x.reshape(&[x.len() / inputs, inputs]).matmul_as(w, false, transposed) + b;
     let mut dims = shape.dims().to_vec();
     *dims.last_mut().expect("an input has features") = outputs;

@@ -18,5 +18,5 @@ pub use distributions::{
     gaussian_nll, standard_log_prob,
 };
 pub use gaussian::Gaussian;
-pub use layers::{Layer, activate, dense, layers, linear, mlp, transposed};
+pub use layers::{Layer, activate, dense, layers, linear, linear_zeros, mlp, transposed};
 pub use scope::{Mode, Scalars, Scope, state_path};

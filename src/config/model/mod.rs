@@ -18,7 +18,7 @@ pub use dense::{Dense, Loss};
 pub use k_sparse::KSparse;
 pub use sparse::{Average, Sparse};
 pub use vae::{Objective, Vae};
-pub use variational::{Likelihood, Variational};
+pub use variational::{Covariance, Likelihood, Variational};
 
 use super::settings::{at_least_one, at_most};
 use crate::values::{Error, Result};

@@ -16,6 +16,8 @@ pub struct Variational {
     pub latent: usize,
     /// What follows each hidden layer.
     pub activation: Activation,
+    /// The covariance of q(z | x).
+    pub posterior: Covariance,
     /// p(x | z).
     pub likelihood: Likelihood,
     /// The fixed variance of the observations, in squared pixel units; read by the Gaussian likelihood only.
@@ -30,6 +32,7 @@ impl Default for Variational {
             hidden: vec![400],
             latent: 20,
             activation: Activation::Relu,
+            posterior: Covariance::Diagonal,
             likelihood: Likelihood::Bernoulli,
             variance: 1.0,
             samples: 1,
@@ -38,8 +41,18 @@ impl Default for Variational {
 }
 
 impl Variational {
+    /// The most dimensions of a full covariance, whose numbers grow as their square.
+    pub const WIDEST_FULL: usize = 128;
+
     pub(super) fn validate(&self) -> Result<()> {
         widths(&self.hidden, self.latent)?;
+        if self.posterior == Covariance::Full && self.latent > Self::WIDEST_FULL {
+            return Err(Error::usage(format!(
+                "model.latent must be at most {} where model.posterior is full, not {}",
+                Self::WIDEST_FULL,
+                self.latent
+            )));
+        }
         at_least_one("model.samples", self.samples as u64)?;
         at_most("model.samples", self.samples, 1 << 16)?;
         if !(self.variance.is_finite() && self.variance > 0.0) {
@@ -47,6 +60,16 @@ impl Variational {
         }
         Ok(())
     }
+}
+
+/// The covariance of q(z | x).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Covariance {
+    /// A variance for each dimension.
+    Diagonal,
+    /// Any, as a lower triangle L with Σ = L Lᵀ.
+    Full,
 }
 
 /// The distribution of a pixel given z.
