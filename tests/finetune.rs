@@ -243,6 +243,13 @@ fn a_run_is_fine_tuned_resumed_evaluated_and_encoded() {
     }
     assert!(!at.join("run-finetuned/samples/samples.png").exists());
 
+    // A model that keeps state of its own, of which a classifier has none.
+    succeeds(
+        at,
+        &format!("train beta-vae {small} --set model.hidden=[16] --set model.control=limit --steps 3 --out limited"),
+    );
+    succeeds(at, "finetune limited --device cpu --quiet --steps 3");
+
     refused(at, "finetune run-finetuned --device cpu", "run-finetuned is a classifier already");
     refused(at, "finetune nowhere --device cpu", "nowhere is no run: it holds no config.toml");
     refused(at, "finetune run --device cpu --quiet --set model.latent=9 --out x", "model.latent is 9 here and 8 there");
