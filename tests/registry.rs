@@ -86,6 +86,45 @@ fn every_case_states_work_that_can_be_done() {
     });
 }
 
+/// What a kernel says that it reads is enough for its twin, and not more than its cases give.
+#[test]
+fn every_kernel_says_what_it_reads() {
+    for &k in REGISTRY {
+        let name = k.name();
+        let mut tight = vec![false; interface(k).inputs()];
+        for case in k.cases() {
+            let what = format!("{name}, {}", case.name);
+            let reads = k.reads(&case.call);
+            assert_eq!(reads.len(), tight.len(), "{what}: `Twin::reads` names an extent an input");
+            for ((tight, input), &n) in tight.iter_mut().zip(&case.ins).zip(&reads) {
+                assert!(n <= input.len(), "{what}: reads {n} of {}", input.len());
+                *tight |= n == input.len();
+            }
+            // Where in the order a batch begins, and so which rows it reads, is the step's to say.
+            if name == "batch" || case.ins.iter().map(HostBuf::len).sum::<usize>() > 20_000 {
+                continue;
+            }
+            let mut cut = case.clone();
+            for (input, n) in cut.ins.iter_mut().zip(reads) {
+                match input {
+                    HostBuf::F32(v) => v.truncate(n),
+                    HostBuf::U32(v) => v.truncate(n),
+                }
+            }
+            let run = |c: &Case| run_twin::<f64>(k, c, usize::MAX, |i, o, r| k.run_f64(&c.call, &c.step, i, o, r));
+            for (got, whole) in run(&cut).iter().zip(&run(&case)) {
+                let same = match (got, whole) {
+                    (Buf::F(g), Buf::F(w)) => g.iter().zip(w).all(|(g, w)| g.to_bits() == w.to_bits()),
+                    (Buf::U(g), Buf::U(w)) => g == w,
+                    _ => false,
+                };
+                assert!(same, "{what}: another result from no more than it reads");
+            }
+        }
+        assert!(tight.iter().all(|&t| t), "{name}: which inputs are read whole by some case: {tight:?}");
+    }
+}
+
 #[test]
 fn case_names_differ() {
     for &k in REGISTRY {

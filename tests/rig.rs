@@ -132,6 +132,9 @@ impl Kernel for Broken {
     fn work(&self, call: &Call) -> Work {
         self.of.work(call)
     }
+    fn reads(&self, call: &Call) -> Vec<usize> {
+        self.of.reads(call)
+    }
     fn describe(&self, call: &Call) -> String {
         self.of.describe(call)
     }

@@ -40,6 +40,10 @@ impl Twin for Adam {
         Work { workgroups: invocations.div_ceil(c[0].into()), ..Work::elementwise(p.n as usize, c[0], 15) }
     }
 
+    fn reads(_: &Consts, p: &AdamParams) -> Vec<usize> {
+        vec![p.n as usize, 1]
+    }
+
     fn describe(_: &Consts, _: &AdamParams) -> String {
         String::new()
     }

@@ -25,6 +25,10 @@ impl Twin for Assign {
         Work::elementwise(p.n as usize, c[0], 0)
     }
 
+    fn reads(_: &Consts, p: &AssignParams) -> Vec<usize> {
+        vec![p.n as usize, 1]
+    }
+
     fn describe(_: &Consts, _: &AssignParams) -> String {
         String::new()
     }

@@ -61,6 +61,12 @@ impl Twin for Batch {
         }
     }
 
+    fn reads(_: &Consts, p: &BatchParams) -> Vec<usize> {
+        // Of the whole set the order says which rows; one at least.
+        let rows = if p.streamed != 0 { p.batch as usize } else { 1 };
+        vec![(rows * p.inner as usize).div_ceil(4), p.batch as usize]
+    }
+
     fn describe(c: &Consts, p: &BatchParams) -> String {
         let op = format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase();
         if p.by_example != 0 { format!("{op} by example") } else { op }

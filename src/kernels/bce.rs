@@ -43,6 +43,10 @@ impl Twin for Bce {
         Work::elementwise(p.n as usize, c[1], 7)
     }
 
+    fn reads(_: &Consts, p: &BceParams) -> Vec<usize> {
+        vec![p.n as usize; 2]
+    }
+
     fn describe(c: &Consts, _: &BceParams) -> String {
         format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase()
     }

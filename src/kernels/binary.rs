@@ -145,6 +145,11 @@ impl Twin for Binary {
         Work::elementwise(p.n as usize, c[1], 1)
     }
 
+    fn reads(_: &Consts, p: &BinaryParams) -> Vec<usize> {
+        let last = |div: u32, modulus: u32| (p.n.saturating_sub(1) / div.max(1) + 1).min(modulus) as usize;
+        vec![last(p.a_div, p.a_mod), last(p.b_div, p.b_mod)]
+    }
+
     fn describe(c: &Consts, _: &BinaryParams) -> String {
         format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase()
     }

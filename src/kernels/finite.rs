@@ -38,6 +38,10 @@ impl Twin for Finite {
         }
     }
 
+    fn reads(_: &Consts, p: &FiniteParams) -> Vec<usize> {
+        vec![p.n as usize]
+    }
+
     fn describe(_: &Consts, p: &FiniteParams) -> String {
         if p.squares != 0 { "squares".into() } else { String::new() }
     }

@@ -25,6 +25,10 @@ impl Twin for GaussianKl {
         Work::elementwise(p.n as usize, c[0], 6)
     }
 
+    fn reads(_: &Consts, p: &GaussianKlParams) -> Vec<usize> {
+        vec![p.n as usize; 2]
+    }
+
     fn describe(_: &Consts, _: &GaussianKlParams) -> String {
         String::new()
     }

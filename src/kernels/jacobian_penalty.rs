@@ -37,6 +37,10 @@ impl Twin for JacobianPenalty {
         }
     }
 
+    fn reads(_: &Consts, p: &JacobianPenaltyParams) -> Vec<usize> {
+        vec![p.n as usize * p.d as usize, p.d as usize]
+    }
+
     fn describe(c: &Consts, _: &JacobianPenaltyParams) -> String {
         format!("{:?}", Act::ALL[c[0] as usize]).to_lowercase()
     }

@@ -155,6 +155,8 @@ pub trait Kernel: Send + Sync {
     fn fields(&self) -> &'static [Field];
     /// How the work of `call` divides.
     fn work(&self, call: &Call) -> Work;
+    /// For each input, how many elements a call reads at least, from the first on.
+    fn reads(&self, call: &Call) -> Vec<usize>;
     /// What a call does, in a few letters for tables: "relu", "nt+bias+relu".
     fn describe(&self, call: &Call) -> String;
     /// The cases that prove it.
@@ -180,6 +182,11 @@ pub trait Twin: Send + Sync + 'static {
 
     /// See [`Kernel::work`].
     fn work(c: &Consts, p: &Self::Params) -> Work;
+    /// See [`Kernel::reads`]: as many as there are inputs. `tests/registry.rs` asks it of every kernel, and holds it to
+    /// the twin.
+    fn reads(_: &Consts, _: &Self::Params) -> Vec<usize> {
+        Vec::new()
+    }
     /// See [`Kernel::describe`].
     fn describe(c: &Consts, p: &Self::Params) -> String;
     /// See [`Kernel::cases`].
@@ -225,6 +232,9 @@ impl<T: Twin> Kernel for Handle<T> {
     }
     fn work(&self, call: &Call) -> Work {
         T::work(&call.consts, &typed(call))
+    }
+    fn reads(&self, call: &Call) -> Vec<usize> {
+        T::reads(&call.consts, &typed(call))
     }
     fn describe(&self, call: &Call) -> String {
         T::describe(&call.consts, &typed(call))

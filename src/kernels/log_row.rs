@@ -37,6 +37,10 @@ impl Twin for LogRow {
         }
     }
 
+    fn reads(_: &Consts, p: &LogRowParams) -> Vec<usize> {
+        vec![(p.k as usize).saturating_sub(1) * p.stride as usize + 1]
+    }
+
     fn describe(_: &Consts, p: &LogRowParams) -> String {
         format!("{} columns", p.k)
     }

@@ -142,6 +142,12 @@ pub fn work((rows, columns): Tile, c: &Consts, p: &MatmulParams) -> Work {
     }
 }
 
+/// What both kernels read: A, B, and of the bias n where there is one.
+pub fn reads(c: &Consts, p: &MatmulParams) -> Vec<usize> {
+    let [m, n, k, batch] = [p.m, p.n, p.k, p.batch].map(|x| x as usize);
+    vec![batch * m * k, batch * k * n, if Form::of(c).bias { n } else { 0 }]
+}
+
 /// The twin of both kernels. A sum runs over k from 0, whatever the form.
 pub fn twin<R: Real>(c: &Consts, p: &MatmulParams, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
     let form = Form::of(c);
@@ -202,6 +208,10 @@ impl Twin for MatmulVec4 {
 
     fn work(c: &Consts, p: &MatmulParams) -> Work {
         work(TILE, c, p)
+    }
+
+    fn reads(c: &Consts, p: &MatmulParams) -> Vec<usize> {
+        self::reads(c, p)
     }
 
     fn describe(c: &Consts, _: &MatmulParams) -> String {

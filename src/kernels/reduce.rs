@@ -58,6 +58,10 @@ impl Twin for Reduce {
         }
     }
 
+    fn reads(_: &Consts, p: &ReduceParams) -> Vec<usize> {
+        vec![p.outer as usize * p.k as usize * p.inner as usize]
+    }
+
     fn describe(c: &Consts, p: &ReduceParams) -> String {
         let op = format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase();
         format!("{op} [{},{},{}]→{}", p.outer, p.k, p.inner, p.chunks)

@@ -28,6 +28,10 @@ impl Twin for Reparam {
         Work::elementwise(p.n as usize, c[0], 4)
     }
 
+    fn reads(_: &Consts, p: &ReparamParams) -> Vec<usize> {
+        vec![p.m as usize, p.m as usize, p.n as usize]
+    }
+
     fn describe(_: &Consts, p: &ReparamParams) -> String {
         format!("×{}", p.n / p.m.max(1))
     }

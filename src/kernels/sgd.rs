@@ -29,6 +29,10 @@ impl Twin for Sgd {
         Work::elementwise(p.n as usize, c[0], 4)
     }
 
+    fn reads(_: &Consts, p: &SgdParams) -> Vec<usize> {
+        vec![p.n as usize, 1]
+    }
+
     fn describe(_: &Consts, _: &SgdParams) -> String {
         String::new()
     }

@@ -75,6 +75,10 @@ impl Twin for TopK {
         }
     }
 
+    fn reads(_: &Consts, p: &TopKParams) -> Vec<usize> {
+        vec![p.n as usize * p.d as usize]
+    }
+
     fn describe(c: &Consts, p: &TopKParams) -> String {
         match Op::ALL[c[0] as usize] {
             Op::Const => format!("{} of {}", p.k.min(p.d), p.d),

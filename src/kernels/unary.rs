@@ -108,6 +108,10 @@ impl Twin for Unary {
         Work::elementwise(p.n as usize, c[1], 4)
     }
 
+    fn reads(_: &Consts, p: &UnaryParams) -> Vec<usize> {
+        vec![p.n as usize]
+    }
+
     fn describe(c: &Consts, _: &UnaryParams) -> String {
         format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase()
     }
