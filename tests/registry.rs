@@ -125,6 +125,35 @@ fn every_kernel_says_what_it_reads() {
     }
 }
 
+/// What runs again at other workgroups can show a fault there.
+#[test]
+fn every_kernel_marks_cases_for_other_workgroups() {
+    for &k in REGISTRY {
+        let sizes: Vec<usize> = (0..k.overrides().len()).filter(|&i| k.overrides()[i].starts_with("WG")).collect();
+        let marked: Vec<Case> = k.cases().into_iter().filter(|c| c.again).collect();
+        assert_eq!(marked.is_empty(), sizes.is_empty(), "{}: cases marked `again` for its workgroups", k.name());
+        for case in marked {
+            let what = format!("{}, {}", k.name(), case.name);
+            let mut large = case.call.clone();
+            sizes.iter().for_each(|&i| large.consts[i] = if sizes.len() == 1 { 256 } else { 16 });
+            assert!(k.work(&large).workgroups > 1, "{what}: one workgroup of 256");
+            let oracle = run_twin::<f64>(k, &case, usize::MAX, |i, o, r| k.run_f64(&case.call, &case.step, i, o, r));
+            for (out, before) in oracle.iter().zip(&case.outs) {
+                let y: Vec<f64> = match out {
+                    Buf::F(y) => y.clone(),
+                    Buf::U(y) => y.iter().map(|&v| v.into()).collect(),
+                };
+                let changed = match before {
+                    Before::Value(v) => v.f32().iter().zip(&y).any(|(&b, &y)| f64::from(b) != y),
+                    Before::Poison(..) => true,
+                };
+                let flat = y.iter().all(|v| *v == y[0]) && k.name() != "fill";
+                assert!(changed && !flat, "{what}: the result is the same everywhere, or what was there");
+            }
+        }
+    }
+}
+
 #[test]
 fn case_names_differ() {
     for &k in REGISTRY {

@@ -205,8 +205,10 @@ impl Twin for Binary {
             for n in [1, 63, 64, 65, 997] {
                 cases.push(case(op, "full", straddling, n, full(n), full(n), 64));
             }
-            cases.push(case(op, "rows + row", straddling, 35 * 29, full(35 * 29), (1, 29), 64));
-            cases.push(case(op, "column + scalar", straddling, 35 * 29, (29, 35), (1, 1), 64));
+            let rows = case(op, "rows + row", straddling, 35 * 29, full(35 * 29), (1, 29), 64);
+            cases.push(if op == Op::Sub { rows.again() } else { rows });
+            let column = case(op, "column + scalar", straddling, 35 * 29, (29, 35), (1, 1), 64);
+            cases.push(if op == Op::Max { column.again() } else { column });
             cases.push(case(op, "scalar + middle", straddling, 7 * 5 * 11, (7, 1), (11, 5), 64));
             if op != Op::Div {
                 cases.push(case(op, "integers, full", Values::Integers, 997, full(997), full(997), 64).exact());

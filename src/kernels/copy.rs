@@ -177,7 +177,8 @@ impl Twin for Copy {
                 2 * 3 * 5 * 7 * 3,
                 64,
                 CopyParams::new(&[7, 2, 3, 3, 5], &[3, 315, 1, 105, 21], 0, &[0; 5], &[7, 2, 3, 3, 5]),
-            ),
+            )
+            .again(),
             case("slice", 10 * 20, 64, CopyParams::new(&[4, 9], &[20, 1], 3 * 20 + 7, &[0, 0], &[4, 9])),
             case("slice, every second", 10 * 20, 64, CopyParams::new(&[5, 7], &[40, 3], 0, &[0, 0], &[5, 7])),
             case("flipped", 6 * 11, 64, CopyParams::new(&[6, 11], &[-11, -1], 65, &[0, 0], &[6, 11])),

@@ -285,6 +285,8 @@ pub struct Case {
     pub step: StepRow,
     /// Compare without tolerance: every value and partial sum is exact in f32, in any order.
     pub exact: bool,
+    /// The rig runs it again at other workgroups; see [`Case::again`].
+    pub again: bool,
 }
 
 /// What an output holds before the dispatch.
@@ -337,12 +339,21 @@ impl Case {
             outs: outs.iter().map(|&n| Before::Poison(DType::F32, n)).collect(),
             step,
             exact: false,
+            again: false,
         }
     }
 
     /// The same, compared exactly.
     pub fn exact(mut self) -> Self {
         self.exact = true;
+        self
+    }
+
+    /// The same, run again at workgroups of other sizes. A kernel that has workgroups to choose marks a case for each way in
+    /// which it works: one of several workgroups at any size, in which loops take several turns and whose results
+    /// differ from place to place.
+    pub fn again(mut self) -> Self {
+        self.again = true;
         self
     }
 

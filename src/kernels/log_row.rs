@@ -73,6 +73,7 @@ impl Twin for LogRow {
             case([3, 1, 63, 2], 64),
             case([3, 1, 64, 1], 64),
             case([3, 2, 65, 3], 64),
+            case([3, 1, 997, 2], 64).again(),
             // Past the fold of the grid, at the smallest workgroup.
             case([2, 1, 65_535 + 2, 1], 1),
         ]

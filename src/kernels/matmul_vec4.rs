@@ -289,6 +289,9 @@ pub fn cases(can: impl Fn(usize, usize, usize, bool, bool) -> bool) -> Vec<Case>
             cases.push(case(Form { ta, tb, bias, act, wg }, (4, 4, k, 1), Values::Integers));
         }
     }
+    // Several workgroups along m and n of 16 × 16 invocations too, the last ones cut; of a pipeline that there is.
+    let (bias, act, wg) = of_form[1][0];
+    cases.push(case(Form { ta: false, tb: true, bias, act, wg }, (270, 332, 12, 1), Values::Integers).again());
     // Past the fold of the grid, at the smallest workgroup.
     let form = Form { ta: true, tb: false, bias: false, act: Act::Relu, wg: (1, 1) };
     cases.push(case(form, (4, 4, 1, 65_535 + 3), Values::Integers));
