@@ -233,7 +233,14 @@ fn restored(s: &mut elbo::train::Session) -> f64 {
     let x = g.input("x", &[256, 784]).with_batch_axis(0);
     let noisy = masking(&(&net / "corruption"), x, 0.5).x;
     let y = d.net.decode(&net, d.net.encode(&net, noisy), 784);
-    let out = exec::run(&mut *s.exec, &g, &[("x", images.clone().into())], &[y]).unwrap();
+    // A run clears its executor: the weights go to another by name.
+    let mut inputs: Vec<(&str, HostBuf)> = vec![("x", images.clone().into())];
+    for (p, place) in s.layout.params.iter().zip(&s.layout.places) {
+        let bucket = s.exec.read(&s.layout.path(place.bucket)).unwrap();
+        inputs.push((&p.path, bucket.f32()[place.offset..][..p.shape.len()].to_vec().into()));
+    }
+    let mut e = exec::open(&Choice::Cpu).unwrap();
+    let out = exec::run(&mut *e, &g, &inputs, &[y]).unwrap();
     out[0].f32().iter().zip(&images).map(|(y, x)| f64::from(y - x).powi(2)).sum::<f64>() / 256.0
 }
 

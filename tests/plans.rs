@@ -6,17 +6,15 @@ mod common;
 use common::{Evaluated, Rng, host, layout, load, pack, param, total};
 use elbo::exec::gpu::{Context, Gpu, adapters};
 use elbo::exec::{Cpu, Executor, Reference};
-use elbo::graph::{Axes, Count, Effect, Graph, Tensor, grad};
-use elbo::kernels::StepRow;
+use elbo::graph::{Axes, Binarise, Count, Effect, Graph, Tensor, grad};
 use elbo::kernels::matmul_vec4::Act;
+use elbo::kernels::{REGISTRY, StepRow, words};
 use elbo::plan::{Buffer, Options, Plan, View, compile, fusion_rules, validate};
 use elbo::values::{DType, HostBuf, Shape};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 const GRAPHS: usize = 240;
-/// Few: a software adapter spends seconds on the pipelines of one graph.
-const ON_GPU: usize = 10;
 const STEPS: usize = 2;
 
 // ---------------------------------------------------------------------------------------------- random graphs
@@ -27,6 +25,8 @@ struct Random<'g> {
     pool: Vec<Tensor<'g>>,
     leaves: usize,
     params: Vec<Tensor<'g>>,
+    /// Whether some values are detached. Differences see through it, gradients do not.
+    detach: bool,
 }
 
 impl<'g> Random<'g> {
@@ -39,16 +39,33 @@ impl<'g> Random<'g> {
         self.leaves += 1;
         let (g, shape, name) = (self.g, Shape::new(dims), self.leaves);
         match self.rng.below(12) {
-            0 => g.read(g.declare(&format!("state/{name}"), shape, DType::F32)),
+            0 => self.fixed(shape),
             1 if dims.len() >= 2 => g.random("noise", shape, self.rng.below(2) == 0, false),
             2 => g.constant(self.rng.pick(&[0.5, -0.25, 1.0]), shape),
             3 => g.scalar("b").broadcast(shape),
+            4 if !dims.is_empty() => self.picture(shape),
             n => {
                 let p = param(g, &format!("{}.{name}", ["a", "b"][n % 2]), dims);
                 self.params.push(p);
                 p
             }
         }
+    }
+
+    /// A state.
+    fn fixed(&mut self, shape: Shape) -> Tensor<'g> {
+        self.leaves += 1;
+        self.g.read(self.g.declare(&format!("state/{}", self.leaves), shape, DType::F32))
+    }
+
+    /// A batch of a set of as many examples, or streamed.
+    fn picture(&mut self, shape: Shape) -> Tensor<'g> {
+        let (g, name) = (self.g, self.leaves);
+        let flat = |kind: &str, n: usize| g.declare(&format!("{kind}/{name}"), Shape::new(&[n]), DType::U32);
+        let (data, order) = (flat("data", shape.len().div_ceil(4)), flat("order", shape[0]));
+        let binarise = self.rng.pick(&[Binarise::None, Binarise::Dynamic, Binarise::Static]);
+        let [by_example, streamed] = [0, 1].map(|_| self.rng.below(2) == 0);
+        g.batch(data, order, shape, binarise, "train", by_example, streamed)
     }
 
     fn any(&mut self) -> Tensor<'g> {
@@ -62,7 +79,8 @@ impl<'g> Random<'g> {
     fn unary(&mut self, t: Tensor<'g>) -> Tensor<'g> {
         match self.rng.below(17) {
             0 => t.tanh().exp(),
-            1 => (t.square() + 1.0).ln(),
+            // Not 1 + t²: at f32 its ln is 0 where t is small, and on the other side of a step.
+            1 => (t.square() + 2.0).ln(),
             2 => (t.tanh().square() + 0.5).sqrt(),
             3 => (t.square() + 1.0).recip(),
             4 => t.abs(),
@@ -85,7 +103,8 @@ impl<'g> Random<'g> {
                 };
                 t * self.leaf(&dims).top_k(k)
             }
-            _ => (t.detach() * 0.5).tanh() * t,
+            _ if self.detach => (t.detach() * 0.5).tanh() * t,
+            _ => (t * 0.5).tanh() * t,
         }
     }
 
@@ -101,7 +120,7 @@ impl<'g> Random<'g> {
         let small = self.smaller(t.shape());
         let o = if same { o } else { self.leaf(&small) };
         let (a, b) = if self.rng.below(2) == 0 { (t, o) } else { (o, t) };
-        match self.rng.below(8) {
+        match self.rng.below(10) {
             0 => a + b,
             1 => a - b,
             2 => a.tanh() * b.tanh(),
@@ -109,6 +128,10 @@ impl<'g> Random<'g> {
             4 => a.maximum(b),
             5 => a.minimum(b),
             6 => a.greater(b) * a,
+            // Forms that the gradient table leaves, of a factor that needs no gradient itself: else it is read twice,
+            // and nothing fuses.
+            7 => (self.fixed(t.shape()).sigmoid() - t) * 0.25,
+            8 => self.fixed(t.shape()) * (1.0 - t.sigmoid().square()),
             _ => a.sigmoid() * b,
         }
     }
@@ -128,7 +151,7 @@ impl<'g> Random<'g> {
         let terms = t.len() / sum.len();
         match self.rng.below(4) {
             0 => t.logsumexp(axes),
-            1 => t.max(axes).detach() + sum * 0.125,
+            1 if self.detach => t.max(axes).detach() + sum * 0.125,
             _ if terms.is_power_of_two() => t.mean(axes) * 0.5,
             _ => sum * 0.125,
         }
@@ -248,7 +271,12 @@ impl<'g> Random<'g> {
 
 /// A random graph; its outputs are a loss, its gradient, a function of that, and the gradient of that.
 fn random_graph(g: &Graph, seed: usize) -> Vec<Tensor<'_>> {
-    let mut r = Random { g, rng: Rng::new("graph", seed), pool: vec![], leaves: 0, params: vec![] };
+    random_graph_with(g, seed, true)
+}
+
+/// The same, of which nothing is detached where `detach` is false.
+fn random_graph_with(g: &Graph, seed: usize, detach: bool) -> Vec<Tensor<'_>> {
+    let mut r = Random { g, rng: Rng::new("graph", seed), pool: vec![], leaves: 0, params: vec![], detach };
     let dims = r.dims();
     let first = param(g, "a.0", &dims);
     r.params.push(first);
@@ -330,6 +358,13 @@ fn run<E: Executor>(e: &mut E, plan: &Plan, read: impl Fn(&mut E, &str) -> Vec<f
     for s in plan.stores.iter().filter(|s| !s.scratch && s.dtype == DType::F32) {
         let mut rng = Rng::new(&s.path, s.len);
         e.write(&s.path, 0, &host(&rng.between(s.len, -1.0, 1.0))).unwrap();
+    }
+    for s in plan.stores.iter().filter(|s| s.path.contains("/data/")) {
+        e.write(&s.path, 0, &words(s.len, 1).into()).unwrap();
+    }
+    for s in plan.stores.iter().filter(|s| s.path.contains("/order/")) {
+        let order: Vec<u32> = words(s.len, 2).iter().map(|w| w % s.len as u32).collect();
+        e.write(&s.path, 0, &order.into()).unwrap();
     }
     let rows: Vec<StepRow> = (0..STEPS)
         .map(|i| {
@@ -483,16 +518,20 @@ fn random_graphs_cover_the_ops() {
     let mut used: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..GRAPHS {
         let g = Graph::new();
-        random_graph(&g, seed);
-        for node in g.nodes().iter() {
-            *used.entry(node.op.name()).or_default() += 1;
+        let mut live: BTreeSet<usize> = random_graph(&g, seed).iter().map(|t| t.id()).collect();
+        let nodes = g.nodes();
+        for (id, node) in nodes.iter().enumerate().rev() {
+            if live.contains(&id) {
+                live.extend(&node.args);
+                *used.entry(node.op.name()).or_default() += 1;
+            }
         }
     }
     let ops = "param state const scalar random exp ln sqrt recip abs sign step sigmoid tanh relu softplus square affine \
                clamp inside add sub mul div max min gt broadcast reshape permute slice pad sum matmul bce gaussiankl \
-               reparam detach topk jacobianpenalty triangle triangularsolve cholesky";
+               reparam detach topk jacobianpenalty batch triangle triangularsolve cholesky";
     for op in ops.split_whitespace() {
-        assert!(used.get(op).is_some_and(|&n| n >= 20), "{op} occurs {:?} times", used.get(op));
+        assert!(used.get(op).is_some_and(|&n| n >= 5), "{op} occurs {:?} times", used.get(op));
     }
 }
 
@@ -524,6 +563,65 @@ fn the_cpu_agrees_with_the_reference() {
     }
 }
 
+/// How many random graphs are differenced; the longest steps of the difference; what is allowed, of the terms' size.
+const DIFFERENCED: usize = 40;
+const STEP: f64 = 1e-5;
+const ALLOWED: f64 = 1e-6;
+
+/// Slopes of the loss and of the second loss along a random direction of what they are differentiated by, against
+/// central differences. Left out is only what jumps between the points: where a step of half the length says otherwise.
+#[test]
+fn gradients_of_random_graphs_agree_with_differences() {
+    let (mut jumps, mut compared) = (Vec::new(), 0);
+    for seed in 0..DIFFERENCED {
+        let g = Graph::new();
+        let parts = random_graph_with(&g, seed, false);
+        let n = (parts.len() - 2) / 2;
+        let mut e = Evaluated::new(&g, &parts, PLAIN);
+        let begin = |p: &elbo::graph::ParamDecl| Rng::new(&p.path, seed).between(p.shape.len(), -1.0, 1.0);
+        for p in g.params() {
+            e.set(&p.path, 0, &begin(&p));
+        }
+        let by: Vec<_> = g.params().into_iter().filter(|p| ["a", "b"].contains(&p.group())).collect();
+        assert_eq!(by.len(), n, "graph {seed}: the parameters of its gradient");
+        let away =
+            |p: &elbo::graph::ParamDecl| Rng::new(&format!("v/{}", p.path), seed).between(p.shape.len(), -1.0, 1.0);
+        let here = e.run();
+        let terms = |first: usize| -> Vec<f64> {
+            let products =
+                by.iter().zip(&here[first..]).map(|(p, d)| away(p).iter().zip(d).map(|(v, d)| v * d).collect());
+            products.collect::<Vec<Vec<f64>>>().concat()
+        };
+        let orders = [terms(2), terms(2 + n)];
+        let mut at = |t: f64| {
+            for p in &by {
+                let moved: Vec<f64> = begin(p).iter().zip(away(p)).map(|(x, v)| x + t * v).collect();
+                e.set(&p.path, 0, &moved);
+            }
+            let y = e.run();
+            [y[0][0], y[1][0]]
+        };
+        let [whole, half] = [STEP, STEP / 2.0].map(|h| {
+            let (above, below) = (at(h), at(-h));
+            [0, 1].map(|i| (above[i] - below[i]) / (2.0 * h))
+        });
+        for (i, terms) in orders.iter().enumerate() {
+            let allowed = ALLOWED * (1.0 + here[i][0].abs() + terms.iter().map(|t| t.abs()).sum::<f64>());
+            // NaN is no jump.
+            if (whole[i] - half[i]).abs() > allowed {
+                jumps.push((seed, 1 + i, whole[i], half[i]));
+                continue;
+            }
+            compared += 1;
+            // The error of a central difference is that of its step squared.
+            let (slope, want) = (terms.iter().sum::<f64>(), (4.0 * half[i] - whole[i]) / 3.0);
+            assert!((slope - want).abs() <= allowed, "graph {seed}, order {}: {slope}, differences {want}", 1 + i);
+        }
+    }
+    println!("{compared} slopes of {DIFFERENCED} graphs compared; jumps: {jumps:?}");
+    assert!(jumps.len() <= 2, "(graph, order, differences) that jump: {jumps:?}");
+}
+
 fn gpu() -> Option<Gpu> {
     if std::env::var("ELBO_GPU_TESTS").is_ok_and(|v| v == "skip") {
         eprintln!("ELBO_GPU_TESTS=skip: no plan ran on a GPU");
@@ -534,13 +632,68 @@ fn gpu() -> Option<Gpu> {
     Some(Gpu::new(Context::open(adapter, false).unwrap()))
 }
 
+/// A kernel and, for each of its overrides but those of the workgroup, a value.
+type Kind = (&'static str, &'static str, u32);
+
+fn kinds(overrides: &[&'static str], kernel: &'static str, consts: &[u32]) -> Vec<Kind> {
+    let values = overrides.iter().zip(consts).filter(|(o, _)| !o.starts_with("WG")).map(|(o, &v)| (kernel, *o, v));
+    values.chain([(kernel, "", 0)]).collect()
+}
+
+/// What each random graph dispatches, fused or not.
+fn dispatched() -> Vec<BTreeSet<Kind>> {
+    let of = |plan: Plan| {
+        plan.dispatches.into_iter().flat_map(|d| kinds(d.kernel.overrides(), d.kernel.name(), &d.call.consts))
+    };
+    (0..GRAPHS).map(|seed| [PLAIN, UNFUSED].into_iter().flat_map(|o| of(compiled(seed, o).plan)).collect()).collect()
+}
+
+/// Every kernel in every way in which its cases run it, but for the optimizers' (effects.rs).
+#[test]
+fn random_graphs_dispatch_every_kernel_in_every_way() {
+    let all: BTreeSet<Kind> = dispatched().into_iter().flatten().collect();
+    let mut missing = BTreeSet::new();
+    for k in REGISTRY.iter().filter(|k| !["adam", "sgd"].contains(&k.name())) {
+        for case in k.cases() {
+            missing.extend(
+                kinds(k.overrides(), k.name(), &case.call.consts).into_iter().filter(|kind| !all.contains(kind)),
+            );
+        }
+    }
+    assert!(missing.is_empty(), "no random graph dispatches {missing:?}");
+}
+
+/// Few graphs, for a software adapter spends seconds on the pipelines of one: always the one that adds the most, until
+/// whatever any graph dispatches is dispatched.
+fn on_gpu() -> Vec<usize> {
+    let all = dispatched();
+    let mut left: BTreeSet<Kind> = all.iter().flatten().copied().collect();
+    let mut chosen = Vec::new();
+    while !left.is_empty() {
+        let adds = |seed: &usize| (all[*seed].intersection(&left).count(), usize::MAX - seed);
+        let best = (0..GRAPHS).max_by_key(adds).unwrap();
+        left.retain(|kind| !all[best].contains(kind));
+        chosen.push(best);
+    }
+    chosen
+}
+
 #[test]
 fn the_gpu_agrees_with_the_reference() {
     let Some(mut gpu) = gpu() else { return };
-    for seed in 0..ON_GPU {
-        let c = compiled(seed, PLAIN);
-        let left = run(&mut gpu, &c.plan, f32s);
-        close(&format!("graph {seed}, gpu"), &c, &left, &reference(&c.plan), 1e-4);
+    let chosen = on_gpu();
+    println!("{} graphs on the GPU: {chosen:?}", chosen.len());
+    for seed in chosen {
+        let [plain, apart, unfused] = [PLAIN, NO_REUSE, UNFUSED].map(|o| compiled(seed, o));
+        let truth = reference(&plain.plan);
+        let left = run(&mut gpu, &plain.plan, f32s);
+        close(&format!("graph {seed}, gpu"), &plain, &left, &truth, 1e-4);
+        // What a plan left is where the next one begins.
+        gpu.clear();
+        assert_eq!(bits(&left), bits(&run(&mut gpu, &apart.plan, f32s)), "graph {seed}, gpu, without reuse");
+        gpu.clear();
+        close(&format!("graph {seed}, gpu, unfused"), &unfused, &run(&mut gpu, &unfused.plan, f32s), &truth, 1e-4);
+        gpu.clear();
     }
 }
 

@@ -86,6 +86,74 @@ fn every_case_states_work_that_can_be_done() {
     });
 }
 
+/// What a kernel says that it reads is enough for its twin, and not more than its cases give.
+#[test]
+fn every_kernel_says_what_it_reads() {
+    for &k in REGISTRY {
+        let name = k.name();
+        let mut tight = vec![false; interface(k).inputs()];
+        for case in k.cases() {
+            let what = format!("{name}, {}", case.name);
+            let reads = k.reads(&case.call);
+            assert_eq!(reads.len(), tight.len(), "{what}: `Twin::reads` names an extent an input");
+            for ((tight, input), &n) in tight.iter_mut().zip(&case.ins).zip(&reads) {
+                assert!(n <= input.len(), "{what}: reads {n} of {}", input.len());
+                *tight |= n == input.len();
+            }
+            // Where in the order a batch begins, and so which rows it reads, is the step's to say.
+            if name == "batch" || case.ins.iter().map(HostBuf::len).sum::<usize>() > 20_000 {
+                continue;
+            }
+            let mut cut = case.clone();
+            for (input, n) in cut.ins.iter_mut().zip(reads) {
+                match input {
+                    HostBuf::F32(v) => v.truncate(n),
+                    HostBuf::U32(v) => v.truncate(n),
+                }
+            }
+            let run = |c: &Case| run_twin::<f64>(k, c, usize::MAX, |i, o, r| k.run_f64(&c.call, &c.step, i, o, r));
+            for (got, whole) in run(&cut).iter().zip(&run(&case)) {
+                let same = match (got, whole) {
+                    (Buf::F(g), Buf::F(w)) => g.iter().zip(w).all(|(g, w)| g.to_bits() == w.to_bits()),
+                    (Buf::U(g), Buf::U(w)) => g == w,
+                    _ => false,
+                };
+                assert!(same, "{what}: another result from no more than it reads");
+            }
+        }
+        assert!(tight.iter().all(|&t| t), "{name}: which inputs are read whole by some case: {tight:?}");
+    }
+}
+
+/// What runs again at other workgroups can show a fault there.
+#[test]
+fn every_kernel_marks_cases_for_other_workgroups() {
+    for &k in REGISTRY {
+        let sizes: Vec<usize> = (0..k.overrides().len()).filter(|&i| k.overrides()[i].starts_with("WG")).collect();
+        let marked: Vec<Case> = k.cases().into_iter().filter(|c| c.again).collect();
+        assert_eq!(marked.is_empty(), sizes.is_empty(), "{}: cases marked `again` for its workgroups", k.name());
+        for case in marked {
+            let what = format!("{}, {}", k.name(), case.name);
+            let mut large = case.call.clone();
+            sizes.iter().for_each(|&i| large.consts[i] = if sizes.len() == 1 { 256 } else { 16 });
+            assert!(k.work(&large).workgroups > 1, "{what}: one workgroup of 256");
+            let oracle = run_twin::<f64>(k, &case, usize::MAX, |i, o, r| k.run_f64(&case.call, &case.step, i, o, r));
+            for (out, before) in oracle.iter().zip(&case.outs) {
+                let y: Vec<f64> = match out {
+                    Buf::F(y) => y.clone(),
+                    Buf::U(y) => y.iter().map(|&v| v.into()).collect(),
+                };
+                let changed = match before {
+                    Before::Value(v) => v.f32().iter().zip(&y).any(|(&b, &y)| f64::from(b) != y),
+                    Before::Poison(..) => true,
+                };
+                let flat = y.iter().all(|v| *v == y[0]) && k.name() != "fill";
+                assert!(changed && !flat, "{what}: the result is the same everywhere, or what was there");
+            }
+        }
+    }
+}
+
 #[test]
 fn case_names_differ() {
     for &k in REGISTRY {

@@ -132,6 +132,9 @@ impl Kernel for Broken {
     fn work(&self, call: &Call) -> Work {
         self.of.work(call)
     }
+    fn reads(&self, call: &Call) -> Vec<usize> {
+        self.of.reads(call)
+    }
     fn describe(&self, call: &Call) -> String {
         self.of.describe(call)
     }
@@ -189,6 +192,28 @@ fn a_loop_that_ends_one_early_is_rejected() {
     for o in outcomes(&mut gpu, k, "sum integers [1,70001,1] run=4096") {
         // One lost element in 4,096 is below any tolerance for reals; integers show it.
         assert!(matches!(o.fault, Some(Fault::Value { .. })), "{o}");
+    }
+}
+
+/// What is wrong at one size of a workgroup alone, where all else is right.
+#[test]
+fn a_fault_at_another_workgroup_is_rejected() {
+    let Some(mut gpu) = gpu(false) else { return };
+    let tie = "before += select(0u, 1u, tie);";
+    let all_ones = format!("{tie} if WG == 32u {{ mask[row + i] = 1.0; }}");
+    for (name, piece, by, wrong) in
+        [("top_k", tie, &*all_ones, 32), ("reduce", "k < last;", "k < last && WG != 256u;", 256)]
+    {
+        let k = Broken::leak(if wrong == 32 { "top_k_at_32" } else { "reduce_at_256" }, kernel(name), piece, by);
+        let again: Vec<Proof> =
+            Proof::all(k).into_iter().filter(|p| p.case.name.contains("at a workgroup of")).collect();
+        assert!(again.len() >= 4, "{name}: {} cases at other workgroups", again.len());
+        for proof in again {
+            let o = check(&mut gpu, &proof);
+            let here = proof.case.name.ends_with(&format!("of {wrong}"));
+            assert_eq!(matches!(o.fault, Some(Fault::Value { .. })), here, "{o}");
+            assert_eq!(o.fault.is_some(), here, "{o}");
+        }
     }
 }
 

@@ -18,18 +18,14 @@ pub use twin::{Buf, POISON, run_twin};
 use crate::exec::Executor;
 use crate::kernels::{Case, Kernel};
 
-/// Other workgroups that a kernel is run at, as (x, y): 32 and 256 invocations.
+/// Other workgroups that a marked case is run at, as (x, y): 32 and 256 invocations.
 const WORKGROUPS: [(u32, u32); 2] = [(8, 4), (16, 16)];
-/// The most items of the case that is run at other workgroups.
-const MODERATE: usize = 4096;
-
-/// The cases of a kernel, and the largest moderate one again at other workgroup sizes.
+/// The cases of a kernel, and those that it marks ([`Case::again`]) once more at each of the other workgroups.
 pub fn cases(kernel: &dyn Kernel) -> Vec<Case> {
     let mut cases = kernel.cases();
-    let items = |c: &&Case| kernel.work(&c.call).items;
-    let Some(base) = cases.iter().filter(|c| items(c) <= MODERATE).max_by_key(items).cloned() else { return cases };
     let place = |name: &str| kernel.overrides().iter().position(|o| *o == name);
-    for (x, y) in WORKGROUPS {
+    let marked: Vec<Case> = cases.iter().filter(|c| c.again).cloned().collect();
+    for (base, (x, y)) in marked.iter().flat_map(|c| WORKGROUPS.map(|w| (c, w))) {
         let mut case = base.clone();
         match (place("WG"), place("WGX"), place("WGY")) {
             (Some(wg), ..) => case.call.consts[wg] = x * y,

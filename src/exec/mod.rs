@@ -11,12 +11,12 @@ pub use cpu::fast::gram;
 pub use cpu::{Cpu, FAST};
 pub use device::{Choice, adapter, open};
 pub use host::Host;
-pub use once::run;
+pub use once::{run, run_seeded};
 pub use reference::Reference;
 
 use crate::kernels::StepRow;
 use crate::plan::{Plan, StoreRef};
-use crate::values::{DType, HostBuf, Result};
+use crate::values::{DType, Error, HostBuf, Result};
 
 /// The most elements of one tensor on the host: kernels count in u32.
 const MAX_ELEMENTS: usize = 1 << 30;
@@ -76,8 +76,14 @@ pub trait Executor {
     fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<f64>>;
 }
 
-/// Makes what of a plan's stores does not exist yet: zeros.
+/// Makes what of a plan's stores does not exist yet: zeros. What exists must be as the plan has it.
 fn create_scratch(e: &mut (impl Executor + ?Sized), stores: &[StoreRef]) -> Result<()> {
+    for s in stores {
+        if let Some((dtype, len)) = e.stored(&s.path).filter(|known| *known != (s.dtype, s.len)) {
+            let (path, got, want) = (&s.path, format!("{len} {dtype:?}"), format!("{} {:?}", s.len, s.dtype));
+            return Err(Error::failure(format!("the store's `{path}` is of {got}, the plan's of {want}")));
+        }
+    }
     for s in stores.iter().filter(|s| s.scratch) {
         e.create(&s.path, s.dtype, s.len)?;
     }

@@ -25,6 +25,10 @@ impl Twin for Assign {
         Work::elementwise(p.n as usize, c[0], 0)
     }
 
+    fn reads(_: &Consts, p: &AssignParams) -> Vec<usize> {
+        vec![p.n as usize, 1]
+    }
+
     fn describe(_: &Consts, _: &AssignParams) -> String {
         String::new()
     }
@@ -50,7 +54,8 @@ impl Twin for Assign {
                 .outs(vec![Before::Value(state.into())])
                 .exact()
         };
-        let mut cases: Vec<Case> = [1, 63, 64, 65, 997].into_iter().map(|n| case(n, 0, 64)).collect();
+        let mut cases: Vec<Case> = [1, 63, 64, 65].into_iter().map(|n| case(n, 0, 64)).collect();
+        cases.push(case(997, 0, 64).again());
         cases.extend([case(65, 1, 64), case(997, u32::MAX, 64)]);
         let mut nan = case(64, 1, 64);
         nan.name = "gated, values not finite".into();

@@ -145,6 +145,11 @@ impl Twin for Binary {
         Work::elementwise(p.n as usize, c[1], 1)
     }
 
+    fn reads(_: &Consts, p: &BinaryParams) -> Vec<usize> {
+        let last = |div: u32, modulus: u32| (p.n.saturating_sub(1) / div.max(1) + 1).min(modulus) as usize;
+        vec![last(p.a_div, p.a_mod), last(p.b_div, p.b_mod)]
+    }
+
     fn describe(c: &Consts, _: &BinaryParams) -> String {
         format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase()
     }
@@ -200,8 +205,10 @@ impl Twin for Binary {
             for n in [1, 63, 64, 65, 997] {
                 cases.push(case(op, "full", straddling, n, full(n), full(n), 64));
             }
-            cases.push(case(op, "rows + row", straddling, 35 * 29, full(35 * 29), (1, 29), 64));
-            cases.push(case(op, "column + scalar", straddling, 35 * 29, (29, 35), (1, 1), 64));
+            let rows = case(op, "rows + row", straddling, 35 * 29, full(35 * 29), (1, 29), 64);
+            cases.push(if op == Op::Sub { rows.again() } else { rows });
+            let column = case(op, "column + scalar", straddling, 35 * 29, (29, 35), (1, 1), 64);
+            cases.push(if op == Op::Max { column.again() } else { column });
             cases.push(case(op, "scalar + middle", straddling, 7 * 5 * 11, (7, 1), (11, 5), 64));
             if op != Op::Div {
                 cases.push(case(op, "integers, full", Values::Integers, 997, full(997), full(997), 64).exact());

@@ -103,6 +103,20 @@ impl Twin for Copy {
         Work::elementwise(p.n as usize, c[0], 0)
     }
 
+    fn reads(_: &Consts, p: &CopyParams) -> Vec<usize> {
+        let w: Words = bytemuck::cast(*p);
+        // The largest place of a coordinate that x has.
+        let mut last = i64::from(w[OFFSET] as i32);
+        for k in 0..MAX_DIMS {
+            let (lo, hi, stride) = (w[LO + k], w[HI + k].min(w[DIMS + k]), i64::from(w[STRIDES + k] as i32));
+            if lo >= hi {
+                return vec![0];
+            }
+            last += stride * i64::from(if stride > 0 { hi - 1 } else { lo });
+        }
+        vec![usize::try_from(last + 1).unwrap_or(0)]
+    }
+
     fn describe(_: &Consts, p: &CopyParams) -> String {
         let w: Words = bytemuck::cast(*p);
         let dims: Vec<String> = w[DIMS..STRIDES].iter().skip_while(|&&d| d == 1).map(u32::to_string).collect();
@@ -163,7 +177,8 @@ impl Twin for Copy {
                 2 * 3 * 5 * 7 * 3,
                 64,
                 CopyParams::new(&[7, 2, 3, 3, 5], &[3, 315, 1, 105, 21], 0, &[0; 5], &[7, 2, 3, 3, 5]),
-            ),
+            )
+            .again(),
             case("slice", 10 * 20, 64, CopyParams::new(&[4, 9], &[20, 1], 3 * 20 + 7, &[0, 0], &[4, 9])),
             case("slice, every second", 10 * 20, 64, CopyParams::new(&[5, 7], &[40, 3], 0, &[0, 0], &[5, 7])),
             case("flipped", 6 * 11, 64, CopyParams::new(&[6, 11], &[-11, -1], 65, &[0, 0], &[6, 11])),

@@ -67,6 +67,7 @@ impl Twin for Fill {
         };
         let mut cases: Vec<Case> = [1, 63, 64, 65, 997].map(|n| case(Op::Const, n, 0, 64)).into();
         cases.extend([0, 1, 2, 3, 4, 55].map(|index| case(Op::Scalar, 65, index, 64)));
+        cases.push(case(Op::Scalar, 997, 29, 64).again());
         // Past the fold of the grid, at the smallest workgroup.
         cases.push(case(Op::Scalar, 65_535 + 2, 30, 1));
         cases

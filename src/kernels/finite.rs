@@ -38,6 +38,10 @@ impl Twin for Finite {
         }
     }
 
+    fn reads(_: &Consts, p: &FiniteParams) -> Vec<usize> {
+        vec![p.n as usize]
+    }
+
     fn describe(_: &Consts, p: &FiniteParams) -> String {
         if p.squares != 0 { "squares".into() } else { String::new() }
     }
@@ -84,6 +88,8 @@ impl Twin for Finite {
                 cases.push(case("none", values(Values::Straddling { extreme: 1000.0 }, n, 6), run, squares, 64));
             }
         }
+        // One of seven, so that counts of runs of five are 0 and 1.
+        cases.push(case("strewn", strewn(1999, &odd), 5, 1, 64).again());
         // More elements than llvmpipe lets one invocation loop over; the last is the only one of its run.
         let mut long = strewn(70_001, &[1.0, inf, 2.0]);
         long[70_000] = nan;

@@ -26,6 +26,10 @@ impl Twin for Gate {
         Work { items: 1, chunk: 1, strides: [1; MAX_OUTS], workgroups: 1, loop_bound: p.n.into(), flops: 0 }
     }
 
+    fn reads(_: &Consts, p: &GateParams) -> Vec<usize> {
+        vec![p.n as usize]
+    }
+
     fn describe(_: &Consts, _: &GateParams) -> String {
         String::new()
     }

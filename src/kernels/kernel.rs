@@ -155,6 +155,8 @@ pub trait Kernel: Send + Sync {
     fn fields(&self) -> &'static [Field];
     /// How the work of `call` divides.
     fn work(&self, call: &Call) -> Work;
+    /// For each input, how many elements a call reads at least, from the first on.
+    fn reads(&self, call: &Call) -> Vec<usize>;
     /// What a call does, in a few letters for tables: "relu", "nt+bias+relu".
     fn describe(&self, call: &Call) -> String;
     /// The cases that prove it.
@@ -180,6 +182,11 @@ pub trait Twin: Send + Sync + 'static {
 
     /// See [`Kernel::work`].
     fn work(c: &Consts, p: &Self::Params) -> Work;
+    /// See [`Kernel::reads`]: as many as there are inputs. `tests/registry.rs` asks it of every kernel, and holds it to
+    /// the twin.
+    fn reads(_: &Consts, _: &Self::Params) -> Vec<usize> {
+        Vec::new()
+    }
     /// See [`Kernel::describe`].
     fn describe(c: &Consts, p: &Self::Params) -> String;
     /// See [`Kernel::cases`].
@@ -225,6 +232,9 @@ impl<T: Twin> Kernel for Handle<T> {
     }
     fn work(&self, call: &Call) -> Work {
         T::work(&call.consts, &typed(call))
+    }
+    fn reads(&self, call: &Call) -> Vec<usize> {
+        T::reads(&call.consts, &typed(call))
     }
     fn describe(&self, call: &Call) -> String {
         T::describe(&call.consts, &typed(call))
@@ -275,6 +285,8 @@ pub struct Case {
     pub step: StepRow,
     /// Compare without tolerance: every value and partial sum is exact in f32, in any order.
     pub exact: bool,
+    /// The rig runs it again at other workgroups; see [`Case::again`].
+    pub again: bool,
 }
 
 /// What an output holds before the dispatch.
@@ -327,12 +339,21 @@ impl Case {
             outs: outs.iter().map(|&n| Before::Poison(DType::F32, n)).collect(),
             step,
             exact: false,
+            again: false,
         }
     }
 
     /// The same, compared exactly.
     pub fn exact(mut self) -> Self {
         self.exact = true;
+        self
+    }
+
+    /// The same, run again at workgroups of other sizes. A kernel that has workgroups to choose marks a case for each way in
+    /// which it works: one of several workgroups at any size, in which loops take several turns and whose results
+    /// differ from place to place.
+    pub fn again(mut self) -> Self {
+        self.again = true;
         self
     }
 

@@ -37,6 +37,10 @@ impl Twin for LogRow {
         }
     }
 
+    fn reads(_: &Consts, p: &LogRowParams) -> Vec<usize> {
+        vec![(p.k as usize).saturating_sub(1) * p.stride as usize + 1]
+    }
+
     fn describe(_: &Consts, p: &LogRowParams) -> String {
         format!("{} columns", p.k)
     }
@@ -69,6 +73,7 @@ impl Twin for LogRow {
             case([3, 1, 63, 2], 64),
             case([3, 1, 64, 1], 64),
             case([3, 2, 65, 3], 64),
+            case([3, 1, 997, 2], 64).again(),
             // Past the fold of the grid, at the smallest workgroup.
             case([2, 1, 65_535 + 2, 1], 1),
         ]

@@ -1,7 +1,7 @@
 //! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias), y: \[m, n\], any sizes, all four forms. Twin of
 //! shaders/matmul_scalar.wgsl; all but the file is shared with [`matmul_vec4`](super::matmul_vec4).
 
-use super::matmul_vec4::{Form, MatmulParams, Tile, cases, twin, work};
+use super::matmul_vec4::{Form, MatmulParams, Tile, cases, reads, twin, work};
 use super::{Case, Consts, In, Out, StepRow, Twin, Work};
 use crate::values::Real;
 use std::ops::Range;
@@ -21,6 +21,10 @@ impl Twin for MatmulScalar {
 
     fn work(c: &Consts, p: &MatmulParams) -> Work {
         work(TILE, c, p)
+    }
+
+    fn reads(c: &Consts, p: &MatmulParams) -> Vec<usize> {
+        reads(c, p)
     }
 
     fn describe(c: &Consts, _: &MatmulParams) -> String {

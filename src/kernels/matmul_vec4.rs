@@ -142,6 +142,12 @@ pub fn work((rows, columns): Tile, c: &Consts, p: &MatmulParams) -> Work {
     }
 }
 
+/// What both kernels read: A, B, and of the bias n where there is one.
+pub fn reads(c: &Consts, p: &MatmulParams) -> Vec<usize> {
+    let [m, n, k, batch] = [p.m, p.n, p.k, p.batch].map(|x| x as usize);
+    vec![batch * m * k, batch * k * n, if Form::of(c).bias { n } else { 0 }]
+}
+
 /// The twin of both kernels. A sum runs over k from 0, whatever the form.
 pub fn twin<R: Real>(c: &Consts, p: &MatmulParams, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
     let form = Form::of(c);
@@ -202,6 +208,10 @@ impl Twin for MatmulVec4 {
 
     fn work(c: &Consts, p: &MatmulParams) -> Work {
         work(TILE, c, p)
+    }
+
+    fn reads(c: &Consts, p: &MatmulParams) -> Vec<usize> {
+        self::reads(c, p)
     }
 
     fn describe(c: &Consts, _: &MatmulParams) -> String {
@@ -279,6 +289,9 @@ pub fn cases(can: impl Fn(usize, usize, usize, bool, bool) -> bool) -> Vec<Case>
             cases.push(case(Form { ta, tb, bias, act, wg }, (4, 4, k, 1), Values::Integers));
         }
     }
+    // Several workgroups along m and n of 16 × 16 invocations too, the last ones cut; of a pipeline that there is.
+    let (bias, act, wg) = of_form[1][0];
+    cases.push(case(Form { ta: false, tb: true, bias, act, wg }, (270, 332, 12, 1), Values::Integers).again());
     // Past the fold of the grid, at the smallest workgroup.
     let form = Form { ta: true, tb: false, bias: false, act: Act::Relu, wg: (1, 1) };
     cases.push(case(form, (4, 4, 1, 65_535 + 3), Values::Integers));

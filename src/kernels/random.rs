@@ -145,6 +145,8 @@ impl Twin for Random {
                     cases.push(case(op, [3, 11, 5], by_example, first, 64));
                 }
             }
+            // Ids of several samples, out of the order of memory, that begin inside a block.
+            cases.push(case(op, [3, 211, 5], 1, 6, 64).again());
             // Ids that pass 2³² begin again at 0.
             cases.push(case(op, [1, 5, 4], 1, (1 << 30) - 3, 64));
         }

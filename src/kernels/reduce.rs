@@ -58,6 +58,10 @@ impl Twin for Reduce {
         }
     }
 
+    fn reads(_: &Consts, p: &ReduceParams) -> Vec<usize> {
+        vec![p.outer as usize * p.k as usize * p.inner as usize]
+    }
+
     fn describe(c: &Consts, p: &ReduceParams) -> String {
         let op = format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase();
         format!("{op} [{},{},{}]→{}", p.outer, p.k, p.inner, p.chunks)
@@ -135,6 +139,8 @@ impl Twin for Reduce {
                 cases.push(case(op, Values::Integers, shape, run, 1.0, 64));
                 cases.push(case(op, straddling, shape, run, 0.37, 64));
             }
+            // Several runs a row, and more of them than the largest workgroup.
+            cases.push(case(op, Values::Integers, [3, 40, 37], 13, 1.0, 64).again());
             // More terms than llvmpipe lets one invocation loop over.
             for (shape, run) in [([1, 70_001, 1], 4096), ([1, 70_001, 1], 23_334), ([1, 35_003, 2], 4096)] {
                 cases.push(case(op, Values::Integers, shape, run, 1.0, 64));

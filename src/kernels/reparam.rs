@@ -28,6 +28,10 @@ impl Twin for Reparam {
         Work::elementwise(p.n as usize, c[0], 4)
     }
 
+    fn reads(_: &Consts, p: &ReparamParams) -> Vec<usize> {
+        vec![p.m as usize, p.m as usize, p.n as usize]
+    }
+
     fn describe(_: &Consts, p: &ReparamParams) -> String {
         format!("×{}", p.n / p.m.max(1))
     }
@@ -62,7 +66,7 @@ impl Twin for Reparam {
             Case::new(format!("n={n} m={m}"), &[wg], ReparamParams { n: n as u32, m: m as u32 }, ins, &[n])
         };
         let mut cases: Vec<Case> = [1, 63, 64, 65, 997].map(|n| case(n, n, 64)).into();
-        cases.extend([case(3 * 37, 37, 64), case(50, 1, 64)]);
+        cases.extend([case(3 * 37, 37, 64), case(50, 1, 64), case(3 * 211, 211, 64).again()]);
         // Past the fold of the grid, at the smallest workgroup.
         cases.push(case(3 * 21_847, 21_847, 1));
         cases

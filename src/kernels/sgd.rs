@@ -29,6 +29,10 @@ impl Twin for Sgd {
         Work::elementwise(p.n as usize, c[0], 4)
     }
 
+    fn reads(_: &Consts, p: &SgdParams) -> Vec<usize> {
+        vec![p.n as usize, 1]
+    }
+
     fn describe(_: &Consts, _: &SgdParams) -> String {
         String::new()
     }
@@ -57,7 +61,7 @@ impl Twin for Sgd {
         };
         let straddling = Values::Straddling { extreme: 1000.0 };
         let mut cases: Vec<Case> = [1, 63, 64, 65, 997].map(|n| case("step", straddling, n, 0, 64)).into();
-        cases.push(case("integers", Values::Integers, 997, 0, 64).exact());
+        cases.push(case("integers", Values::Integers, 997, 0, 64).exact().again());
         cases.push(case("gated", straddling, 65, 1, 64).exact());
         // Past the fold of the grid, at the smallest workgroup.
         cases.push(case("folded grid", Values::Integers, 65_535 + 2, 0, 1).exact());

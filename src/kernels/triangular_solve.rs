@@ -56,6 +56,10 @@ impl Twin for TriangularSolve {
         }
     }
 
+    fn reads(_: &Consts, p: &TriangularSolveParams) -> Vec<usize> {
+        vec![(p.n / p.m.max(1) * p.d * p.d) as usize, (p.n * p.d) as usize]
+    }
+
     fn describe(c: &Consts, p: &TriangularSolveParams) -> String {
         let t = if Op::ALL[c[0] as usize] == Op::Transposed { "ᵀ" } else { "" };
         format!("L{t} {}² ×{}", p.d, p.m)
@@ -117,10 +121,11 @@ impl Twin for TriangularSolve {
         let mut cases = Vec::new();
         let shapes =
             [(1, 1, 1), (65, 1, 1), (3, 2, 1), (1, 2, 63), (1, 3, 64), (1, 5, 65), (7, 3, 5), (5, 31, 13), (1, 97, 2)];
-        for (q, d, m) in shapes.into_iter().chain([(2, MAX_ROWS, 3)]) {
+        for (q, d, m) in shapes.into_iter().chain([(2, MAX_ROWS, 3), (3, 31, 137)]) {
             for op in Op::ALL {
                 let b = values(Values::Straddling { extreme: 1000.0 }, q * d * m, (q + d + m) as u32);
-                cases.push(case("mixed", op, matrices(q, d), b, d, m, 64));
+                let mixed = case("mixed", op, matrices(q, d), b, d, m, 64);
+                cases.push(if m == 137 { mixed.again() } else { mixed });
             }
         }
         // Whole numbers, made backwards from whole solutions: a diagonal of ±1, zeros above. In a large L the rows of each

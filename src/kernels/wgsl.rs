@@ -1,9 +1,12 @@
 //! WGSL on the host: `#import`, parse, validate and reflect with naga. The .wgsl is the only source of truth for its
 //! interface; nothing of it is restated by hand. No wgpu here.
 
+use super::Kernel;
 use crate::values::{DType, Error, Result};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// The importable files, by the name after `#import`.
 pub const LIBRARY: &[(&str, &str)] = &[
@@ -131,6 +134,21 @@ impl Interface {
     pub fn inputs(&self) -> usize {
         self.storage.iter().filter(|b| b.access == Access::Read).count()
     }
+}
+
+/// What a kernel's .wgsl says of itself, read once a process.
+pub fn interface_of(kernel: &dyn Kernel) -> Result<Arc<Interface>> {
+    // By the place of its text: tests break kernels that keep their names.
+    static KNOWN: LazyLock<Mutex<HashMap<usize, Arc<Interface>>>> = LazyLock::new(Mutex::default);
+    let text = kernel.wgsl();
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = text.as_ptr() as usize;
+    if let Some(found) = known().get(&place) {
+        return Ok(found.clone());
+    }
+    let read = Arc::new(Source::resolve(kernel.name(), text)?.reflect()?);
+    known().insert(place, read.clone());
+    Ok(read)
 }
 
 fn scalar_dtype(s: naga::Scalar) -> Option<DType> {
