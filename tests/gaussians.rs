@@ -8,6 +8,7 @@ use elbo::exec::{Choice, open};
 use elbo::graph::{Graph, SAMPLES, Tensor, grad};
 use elbo::nn::{DiagonalGaussian, Gaussian, LOG_VAR_MAX, LOG_VAR_MIN, Mode, Scope, categorical_kl};
 use elbo::plan::Options;
+use nalgebra::DMatrix;
 use std::f64::consts::TAU;
 
 /// f64, but for the constants of a formula, which a graph holds at f32: ½d ln 2π, of log-densities and entropies.
@@ -119,6 +120,42 @@ fn gaussians_agree_with_numpy_and_scipy_on_every_device() {
             }
         }
         println!("{choice}: worst {worst:.2} of what is allowed");
+    }
+}
+
+/// ∂KL/∂μ₁ = Σ₂⁻¹(μ₁ − μ₂) = −∂KL/∂μ₂, ∂KL/∂Σ₁ = ½(Σ₂⁻¹ − Σ₁⁻¹), ∂KL/∂Σ₂ = ½(Σ₂⁻¹ − Σ₂⁻¹(Σ₁ + δδᵀ)Σ₂⁻¹).
+#[test]
+fn the_gradient_of_the_divergence_is_that_of_the_formula() {
+    for pair in pairs() {
+        let d = pair.point.len();
+        let g = Graph::new();
+        let [m, n] = ["m.0", "m.1"].map(|name| param(&g, name, &[d]));
+        let [s, t] = ["s.0", "s.1"].map(|name| param(&g, name, &[d, d]));
+        let kl = Gaussian::from_covariance(m, s).kl(&Gaussian::from_covariance(n, t));
+        let mut e = Evaluated::new(&g, &grad(kl, &[m, n, s, t]), Options::default());
+        pair.inputs().iter().take(4).for_each(|(name, v)| e.set(name, 0, v));
+        let got = e.run();
+
+        let whole = |c: &[f64]| DMatrix::from_fn(d, d, |i, j| c[i.max(j) * d + i.min(j)]);
+        let [s, t] = [&pair.covariances[0], &pair.covariances[1]].map(|c| whole(c));
+        let inverse = |c: &DMatrix<f64>| c.clone().try_inverse().unwrap();
+        let delta = DMatrix::from_fn(d, 1, |i, _| pair.means[0][i] - pair.means[1][i]);
+        let dm = inverse(&t) * &delta;
+        let ds = (inverse(&t) - inverse(&s)) * 0.5;
+        let dt = (inverse(&t) - inverse(&t) * (&s + &delta * delta.transpose()) * inverse(&t)) * 0.5;
+        // The gradient lies in the triangle that is read: an element below the diagonal stands for two.
+        let read = |c: &DMatrix<f64>, i: usize| match (i / d).cmp(&(i % d)) {
+            std::cmp::Ordering::Less => 0.0,
+            std::cmp::Ordering::Equal => c[(i / d, i % d)],
+            std::cmp::Ordering::Greater => 2.0 * c[(i / d, i % d)],
+        };
+        let of = |c: &DMatrix<f64>| (0..d * d).map(|i| read(c, i)).collect::<Vec<_>>();
+        let want = [dm.as_slice().to_vec(), (-&dm).as_slice().to_vec(), of(&ds), of(&dt)];
+        for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+            let scale = want.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+            let near = got.iter().zip(want).all(|(g, w)| (g - w).abs() <= 1e-10 * scale);
+            assert!(near && got.len() == want.len(), "d={d}, gradient {i}: {got:?}, not {want:?}");
+        }
     }
 }
 

@@ -101,6 +101,47 @@ fn the_first_layer_is_trained_as_an_autoencoder_of_its_own() {
     }
 }
 
+/// Each layer's first loss by hand, of the weights and of the images in the order of the epoch: the error of its own input,
+/// which is what the layers below it give.
+#[test]
+fn a_layers_loss_is_the_error_of_what_the_layers_below_give() {
+    let mut s = session(&Choice::Reference, &small("ae", &["model.loss=cross-entropy"]));
+    let layout = s.layout.clone();
+    let f = |a: f64| 1.0 / (1.0 + (-a).exp());
+    for stage in 0..3u64 {
+        s.begin_epoch(stage).unwrap();
+        let order = s.exec.read("order/train").unwrap().u32().to_vec();
+        let buckets: Vec<HostBuf> = (0..layout.buckets.len()).map(|i| s.exec.read(&layout.path(i)).unwrap()).collect();
+        // W h + b, of a layer by name.
+        let affine = |name: &str, h: &[f64]| -> Vec<f64> {
+            let at = |what: &str| {
+                let place = layout.places[layout.find(&format!("{name}.{what}")).unwrap()];
+                &buckets[place.bucket].f32()[place.offset..]
+            };
+            let outputs = layout.params[layout.find(&format!("{name}.bias")).unwrap()].shape.len();
+            let row =
+                |o: usize| h.iter().zip(&at("weight")[o * h.len()..]).map(|(h, w)| h * f64::from(*w)).sum::<f64>();
+            (0..outputs).map(|o| row(o) + f64::from(at("bias")[o])).collect()
+        };
+        let [encoder, decoder] = PAIRS[stage as usize].map(|name| name.trim_end_matches('.'));
+        let loss = order[..32].iter().map(|&i| {
+            let x: Vec<f64> = mnist().train.image(i as usize).iter().map(|&b| f64::from(b) / 255.0).collect();
+            let h = PAIRS[..stage as usize]
+                .iter()
+                .fold(x, |h, [below, _]| affine(below.trim_end_matches('.'), &h).into_iter().map(f).collect());
+            let z: Vec<f64> = affine(encoder, &h).into_iter().map(|a| if stage == 2 { a } else { f(a) }).collect();
+            let nats = |(a, h): (f64, &f64)| -(h * f(a).ln() + (1.0 - h) * f(-a).ln());
+            affine(decoder, &z).into_iter().zip(&h).map(nats).sum::<f64>()
+        });
+        let want = loss.sum::<f64>() / 32.0;
+        let ticket = s.submit(16 * stage, 1).unwrap();
+        let got = f64::from(s.exec.fetch(ticket).unwrap()[0][0]);
+        assert!((got - want).abs() < 1e-6 * want, "layer {stage}: {got}, by hand {want}");
+        let ticket = s.submit(16 * stage + 1, 1).unwrap();
+        s.exec.fetch(ticket).unwrap();
+    }
+}
+
 /// A layer's loss falls while it is trained, and the whole network begins better than one that was not pretrained.
 #[test]
 fn what_is_learned_in_layers_is_a_better_start() {

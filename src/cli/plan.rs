@@ -40,7 +40,8 @@ pub fn run(a: Args) -> Result<()> {
         if phases.len() > 1 {
             let Clock { own, cycle, .. } = phase.clock;
             let until = if phase.end < u64::MAX { format!(" to {}", phase.end) } else { String::new() };
-            show(&format!("phase {:?}, {own} of every {cycle} steps from {}{until}\n\n", phase.part, phase.start))?;
+            let steps = if own == cycle { "every step".into() } else { format!("{own} of every {cycle} steps") };
+            show(&format!("{}: {steps} from {}{until}\n\n", phase.part, phase.start))?;
         }
         show(&programs::train(&config, &set, &layout, options, phase)?.plan.table())?;
     }

@@ -17,7 +17,7 @@ pub struct Gaussian<'g> {
 }
 
 impl<'g> Gaussian<'g> {
-    /// The most dimensions of a Gaussian.
+    /// The most dimensions of a Gaussian whose covariance is factored, or whose log-density or `kl` is asked for.
     pub const MAX_DIMENSIONS: usize = crate::kernels::cholesky::MAX_ROWS;
 
     /// N(mean, Σ): \[…, d\] and \[…, d, d\], d at most 128. Of Σ only the lower triangle is read, and has the gradient.
@@ -38,7 +38,7 @@ impl<'g> Gaussian<'g> {
         let (m, l) = (mean.shape(), scale_tril.shape());
         let fits = m.rank() > 0 && l.dims() == [m.dims(), &[m.last()]].concat();
         assert!(fits, "a Gaussian of mean {m} has a matrix of one axis more, and not {l}");
-        let half_log_det = last(scale_tril.diagonal().ln());
+        let half_log_det = over(1, scale_tril.diagonal().ln());
         Self { mean, scale_tril, half_log_det }
     }
 
@@ -71,7 +71,7 @@ impl<'g> Gaussian<'g> {
             _ => diagonal + below(rows.slice(&[0, d], &[n, wanted - d]), d - 1),
         };
         let scale_tril = named(scale_tril.reshape(&[m.dims(), &[d]].concat()), mean.batch_axis());
-        let half_log_det = last(named(log_var.reshape(m.dims()), mean.batch_axis())) * 0.5;
+        let half_log_det = over(1, named(log_var.reshape(m.dims()), mean.batch_axis())) * 0.5;
         Self { mean, scale_tril, half_log_det }
     }
 
@@ -96,7 +96,7 @@ impl<'g> Gaussian<'g> {
         let from_mean = columns - self.mean.reshape(&[columns.shape()[0], self.dimensions(), 1]);
         let white = self.uncolumned(self.stack().triangular_solve(from_mean, false), x);
         let constant = -0.5 * self.dimensions() as f64 * TAU.ln();
-        (last(white.square()) * -0.5 - self.half_log_det) + constant
+        (over(1, white.square()) * -0.5 - self.half_log_det) + constant
     }
 
     /// −E ln N(x; μ, Σ) = ½d(1 + ln 2π) + ½ ln det Σ: \[…\].
@@ -114,13 +114,13 @@ impl<'g> Gaussian<'g> {
         let away = q.mean - p.mean;
         let column = named(away.reshape(&[away.shape().dims(), &[1]].concat()), p.mean.batch_axis());
         let away = q.scale_tril.triangular_solve(column, false);
-        let squares = last(last(ratio.square())) + last(last(away.square()));
+        let squares = over(2, ratio.square()) + over(2, away.square());
         (squares - d as f64) * 0.5 + (other.half_log_det - self.half_log_det)
     }
 
     /// KL(self ‖ N(0, I)) = ½(‖L‖² + ‖μ‖² − d) − ½ ln det Σ: \[…\].
     pub fn kl_standard(&self) -> Tensor<'g> {
-        let squares = last(last(self.scale_tril.square())) + last(self.mean.square());
+        let squares = over(2, self.scale_tril.square()) + over(1, self.mean.square());
         (squares - self.dimensions() as f64) * 0.5 - self.half_log_det
     }
 
@@ -140,14 +140,19 @@ impl<'g> Gaussian<'g> {
         let (s, m, d) = (x.shape(), self.mean.shape(), self.dimensions());
         let fits = s.dims().ends_with(m.dims()) && s.rank() <= m.rank() + 1;
         assert!(fits, "{what} of shape {s}: a Gaussian of mean {m} takes that shape, or one more axis in front");
-        let n = m.len() / d;
-        x.reshape(&[x.len() / m.len(), n, d]).permute(&[1, 2, 0])
+        let (n, samples) = (m.len() / d, x.len() / m.len());
+        match samples {
+            // A point is a column: nothing moves.
+            1 => x.reshape(&[n, d, 1]),
+            _ => x.reshape(&[samples, n, d]).permute(&[1, 2, 0]),
+        }
     }
 
     /// Columns again as points, in the shape of `x`.
     fn uncolumned(&self, columns: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let front = x.shape().rank() - self.mean.shape().rank();
-        named(columns.permute(&[2, 0, 1]).reshape(x.shape().dims()), self.mean.batch_axis().map(|axis| axis + front))
+        let points = if columns.shape().last() == 1 { columns } else { columns.permute(&[2, 0, 1]) };
+        named(points.reshape(x.shape().dims()), self.mean.batch_axis().map(|axis| axis + front))
     }
 
     /// The same Gaussian, repeated over the axes in which the other has more.
@@ -161,11 +166,11 @@ impl<'g> Gaussian<'g> {
     }
 }
 
-/// Σ over the last axis.
+/// Σ over the last axes, so many.
 #[track_caller]
-fn last(t: Tensor<'_>) -> Tensor<'_> {
+fn over(axes: usize, t: Tensor<'_>) -> Tensor<'_> {
     let r = t.shape().rank();
-    t.sum(Axes::Numbered(r - 1, r))
+    t.sum(Axes::Numbered(r - axes, r))
 }
 
 /// The same with that batch axis.

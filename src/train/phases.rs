@@ -5,6 +5,7 @@ use crate::graph::{Graph, ParamLayout};
 use crate::models;
 use crate::nn::{Clock, Mode, Scope};
 use crate::values::{Error, Result, Shape};
+use std::fmt;
 
 /// What a step updates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +44,18 @@ impl Phase {
     /// The first step from `step` on, which belongs to it, that does not.
     pub fn end(&self, step: u64) -> u64 {
         self.end.min(self.clock.end(step - self.start).saturating_add(self.start))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str("whole network"),
+            Self::Decoder => f.write_str("decoder"),
+            Self::Encoder => f.write_str("encoder"),
+            Self::Classifier => f.write_str("classifier"),
+            Self::Layer(layer) => write!(f, "layer {}", layer + 1),
+        }
     }
 }
 
