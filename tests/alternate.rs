@@ -5,9 +5,7 @@ mod run;
 
 use elbo::exec::{Choice, open};
 use elbo::train::Session;
-use run::{fast_devices, grouped, mnist, session, settings, ten_losses_agree};
-use std::path::Path;
-use std::process::{Command, Output};
+use run::{elbo, fast_devices, grouped, mnist, session, settings, succeeds, ten_losses_agree};
 
 /// A small model, 3 steps of θ and 2 of φ.
 const SMALL: [&str; 4] = ["model.hidden=[16]", "model.latent=3", "train.batch=32", "train.alternate=[3,2]"];
@@ -150,18 +148,6 @@ fn each_side_alone_lowers_the_loss() {
     }
 }
 
-fn elbo(at: &Path, words: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
-    command.env("NODEVICE_SELECT", "1").current_dir(at).args(words.split_whitespace()).output().unwrap()
-}
-
-#[track_caller]
-fn succeeds(at: &Path, words: &str) -> String {
-    let o = elbo(at, words);
-    assert!(o.status.success(), "{words}: {}", String::from_utf8_lossy(&o.stderr));
-    String::from_utf8(o.stdout).unwrap()
-}
-
 #[test]
 fn a_run_resumed_in_the_middle_of_a_phase_ends_in_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();
@@ -215,7 +201,7 @@ fn tied_weights_are_refused_in_one_sentence() {
 #[test]
 fn a_plan_is_shown_for_each_phase_and_timing_wants_none() {
     let dir = tempfile::tempdir().unwrap();
-    let text = succeeds(dir.path(), "plan vae --set train.alternate=[7,2]");
+    let (text, _) = succeeds(dir.path(), "plan vae --set train.alternate=[7,2]");
     let heads: Vec<&str> = text.lines().filter(|l| l.contains(" steps from ")).collect();
     assert_eq!(heads, ["decoder: 7 of every 9 steps from 0", "encoder: 2 of every 9 steps from 0"]);
     let o = elbo(dir.path(), "bench train --device cpu --set train.alternate=[7,2]");

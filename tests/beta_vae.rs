@@ -6,9 +6,8 @@ mod run;
 use elbo::config::{Control, Model};
 use elbo::exec::Choice;
 use elbo::train::Session;
-use run::{devices, refusal, session, settings, steps, ten_losses_agree};
+use run::{devices, refusal, session, settings, steps, succeeds, ten_losses_agree};
 use std::path::Path;
-use std::process::Command;
 
 /// A network small enough for the reference.
 const SMALL: &[&str] = &["model.hidden=[32]", "model.latent=8", "train.batch=64"];
@@ -127,20 +126,12 @@ fn the_multiplier_holds_the_kl_below_the_limit() {
     assert!(mean(1) > 1.0, "β is the price of it: {}", mean(1));
 }
 
-/// What `elbo` says on stderr where it succeeds, in a folder.
-fn elbo(folder: &Path, words: &[&str]) -> String {
-    let o = Command::new(env!("CARGO_BIN_EXE_elbo")).args(words).current_dir(folder).output().unwrap();
-    let text = String::from_utf8(o.stderr).unwrap();
-    assert!(o.status.success(), "{words:?}: {text}");
-    text
-}
-
 /// Trains under a limit for some steps into `run`.
 fn train(folder: &Path, more: &[&str]) -> String {
     let sets = [SMALL, &["data.limit=256", "model.control=limit", "model.rate=1"], more].concat();
     let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
     let words = ["train", "beta-vae", "--device", "cpu", "--steps", "40", "--quiet", "--force", "--out", "run"];
-    elbo(folder, &[&words[..], &sets].concat())
+    succeeds(folder, &[&words[..], &sets].concat().join(" ")).1
 }
 
 #[test]
@@ -151,7 +142,7 @@ fn a_run_says_that_its_limit_was_out_of_reach_or_did_not_bind() {
     let want = "model.delta = 0.01 is out of reach: β ended at its upper bound 1.5 with a KL of ";
     assert!(high.starts_with(want) && high.trim_end().lines().count() == 1, "{high}");
     // A classifier on its encoder has no KL to speak of.
-    let tuned = elbo(folder.path(), &["finetune", "run", "--device", "cpu", "--steps", "3", "--quiet"]);
+    let tuned = succeeds(folder.path(), "finetune run --device cpu --steps 3 --quiet").1;
     assert_eq!(tuned, "");
     let low = said(&["model.delta=1000", "model.bounds=[0.5,1.5]"]);
     let want = "model.delta = 1000 does not bind: β ended at its lower bound 0.5 with a KL of ";

@@ -232,7 +232,8 @@ fn verdicts(left: &Rc<Cell<u64>>, at: u64, hangs: bool) -> Vec<Verdict> {
     let mut open = || {
         Ok(Box::new(Fragile { gpu: gpu().expect("looked for before"), left: left.clone(), hangs }) as Box<dyn Executor>)
     };
-    prove(&kernels, &mut open, &mut |_| Ok(())).unwrap()
+    let executor = open().unwrap();
+    prove(&kernels, executor, &mut open, &mut |_| Ok(())).unwrap()
 }
 
 #[test]

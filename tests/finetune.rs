@@ -12,9 +12,10 @@ use elbo::exec::{Choice, open};
 use elbo::graph::{Graph, grad};
 use elbo::nn::categorical_nll;
 use elbo::train::Session;
-use run::{EXAMPLES, fast_devices, grouped, mean, mnist, resolved, session, settings, steps, ten_losses_agree};
+use run::{
+    EXAMPLES, elbo, fast_devices, grouped, mean, mnist, resolved, session, settings, steps, succeeds, ten_losses_agree,
+};
 use std::path::Path;
-use std::process::{Command, Output};
 
 const CLASSES: &str = "classifier.classes=10";
 
@@ -167,18 +168,6 @@ fn labels_that_are_wrong_or_missing_are_refused_in_one_sentence() {
     }
 }
 
-fn elbo(at: &Path, words: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
-    command.env("NODEVICE_SELECT", "1").current_dir(at).args(words.split_whitespace()).output().unwrap()
-}
-
-#[track_caller]
-fn succeeds(at: &Path, words: &str) -> String {
-    let o = elbo(at, words);
-    assert!(o.status.success(), "{words}: {}", String::from_utf8_lossy(&o.stderr));
-    String::from_utf8(o.stdout).unwrap()
-}
-
 #[track_caller]
 fn refused(at: &Path, words: &str, part: &str) {
     let o = elbo(at, words);
@@ -202,7 +191,7 @@ fn a_run_is_fine_tuned_resumed_evaluated_and_encoded() {
     succeeds(at, &format!("train vae {small} --set model.hidden=[32] --set model.latent=8 --steps 30 --out run"));
 
     // A probe begins with the run's encoder, and keeps it.
-    let text = succeeds(at, "finetune run --device cpu --quiet --freeze --steps 20");
+    let (text, _) = succeeds(at, "finetune run --device cpu --quiet --freeze --steps 20");
     assert!(text.starts_with("test error ") && text.contains(" % (cross-entropy "), "{text}");
     let probe = tensors(&at.join("run-probe"), 20, "encoder.");
     let of_run = tensors(&at.join("run"), 30, "encoder.");
@@ -230,10 +219,10 @@ fn a_run_is_fine_tuned_resumed_evaluated_and_encoded() {
     let of = |kind: &str| lines.iter().filter(|l| l["kind"] == kind).collect::<Vec<_>>();
     assert_eq!((of("train").len(), of("epoch").len(), of("test").len()), (6, 2, 1));
     assert!(of("train").iter().all(|l| l["loss"].is_number() && l["error"].is_number()));
-    let text = succeeds(at, "eval run-finetuned --device cpu --json");
+    let (text, _) = succeeds(at, "eval run-finetuned --device cpu --json");
     let e: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&e["error"], &e["cross-entropy"]), (&of("test")[0]["error"], &of("test")[0]["cross-entropy"]));
-    let text = succeeds(at, "eval run-finetuned --device cpu");
+    let (text, _) = succeeds(at, "eval run-finetuned --device cpu");
     assert!(text.starts_with("test error ") && !text.contains("PCA"), "{text}");
 
     // Codes it has; pictures it has not.

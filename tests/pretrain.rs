@@ -7,10 +7,8 @@ use elbo::config::Config;
 use elbo::exec::{Choice, open};
 use elbo::train::Session;
 use elbo::values::HostBuf;
-use run::{fast_devices, grouped, mnist, session, settings};
+use run::{fast_devices, grouped, mnist, session, settings, succeeds};
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::{Command, Output};
 
 /// 784-24-16-(8)-16-24-784, one epoch of 16 steps a layer.
 fn small(recipe: &str, more: &[&str]) -> Config {
@@ -196,18 +194,6 @@ fn a_model_without_layers_is_refused() {
     }
 }
 
-fn elbo(at: &Path, words: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
-    command.env("NODEVICE_SELECT", "1").current_dir(at).args(words.split_whitespace()).output().unwrap()
-}
-
-#[track_caller]
-fn succeeds(at: &Path, words: &str) -> String {
-    let o = elbo(at, words);
-    assert!(o.status.success(), "{words}: {}", String::from_utf8_lossy(&o.stderr));
-    String::from_utf8(o.stderr).unwrap()
-}
-
 #[test]
 fn a_run_says_which_layer_it_trains_and_resumes_in_each_to_the_bit() {
     let dir = tempfile::tempdir().unwrap();
@@ -215,7 +201,7 @@ fn a_run_says_which_layer_it_trains_and_resumes_in_each_to_the_bit() {
     let run = "train dae --device cpu --set data.limit=256 --set data.validation=64 --set train.batch=32 \
                --set model.hidden=[16] --set model.latent=4 --set train.pretrain=2 --set train.log_every=5";
     // Layers of 16 steps, then 16 of the whole.
-    let err = succeeds(at, &format!("{run} --epochs 2 --out whole"));
+    let (_, err) = succeeds(at, &format!("{run} --epochs 2 --out whole"));
     let shown: Vec<&str> = err.lines().filter(|l| l.starts_with("epoch ")).collect();
     for (line, start) in shown.iter().zip([
         "epoch 1/6  layer 1/2  loss ",
@@ -251,7 +237,7 @@ fn a_run_says_which_layer_it_trains_and_resumes_in_each_to_the_bit() {
         let mut s = Session::new(open(&Choice::Cpu).unwrap(), &c, data(), None).unwrap();
         grouped(&mut s, stop, 8);
         elbo::checkpoint::save(&mut s, stop, &elbo::checkpoint::Progress::default(), &at.join(&other)).unwrap();
-        let err = succeeds(at, &format!("{run} --epochs 2 --out {other} --resume"));
+        let (_, err) = succeeds(at, &format!("{run} --epochs 2 --out {other} --resume"));
         assert!(err.contains(&format!("resumed at step {stop} of 48")), "{err}");
         assert!(last == std::fs::read(file(&other, 48)).unwrap(), "stopped after {stop}: other bits");
         // Of what was under way when it was killed, this one has no sums.

@@ -45,15 +45,16 @@ impl Verdict {
     }
 }
 
-/// Proves the kernels in order on what `open` opens, and hands each verdict to `each`. A device that a kernel loses is
-/// opened again for the next one; after one that hangs, or that does not open again, no further kernel is tried: its
+/// Proves the kernels in order on a device, and hands each verdict to `each`. A device that a kernel loses is opened again
+/// by `open` for the next one; after one that hangs, or that does not open again, no further kernel is tried: its
 /// verdict has no cases.
 pub fn prove(
     kernels: &[&'static dyn Kernel],
+    executor: Box<dyn Executor>,
     open: &mut dyn FnMut() -> Result<Box<dyn Executor>>,
     each: &mut dyn FnMut(&Verdict) -> Result<()>,
 ) -> Result<Vec<Verdict>> {
-    let mut executor = Some(open()?);
+    let mut executor = Some(executor);
     let mut verdicts = Vec::new();
     for &kernel in kernels {
         let verdict = executor.as_deref_mut().map_or_else(|| Verdict::new(kernel), |e| of(kernel, e));

@@ -45,9 +45,10 @@ pub fn run(a: Args) -> Result<()> {
         gpu.set_patience(PATIENCE);
         Ok(Box::new(gpu))
     };
-    let name = head(&a, open()?.as_ref(), found.as_ref())?;
+    let executor = open()?;
+    let name = head(&a, executor.as_ref(), found.as_ref())?;
     let mut each = |v: &Verdict| if a.json { record(v) } else { row(v) };
-    let verdicts = prove(&kernels, &mut open, &mut each)?;
+    let verdicts = prove(&kernels, executor, &mut open, &mut each)?;
     if let (None, Some(found)) = (&a.kernel, &found) {
         adapter_arithmetic(a.json, found)?;
     }

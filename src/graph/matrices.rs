@@ -89,9 +89,4 @@ impl<'g> Tensor<'g> {
         let batch = self.batch_axis().or(o.batch_axis()).filter(|&axis| axis < r - 2);
         y.reshape(&[front, &y.shape().dims()[1..]].concat()).in_batch(batch)
     }
-
-    /// The same with that batch axis, if there is one among its axes.
-    fn in_batch(self, axis: Option<usize>) -> Self {
-        axis.filter(|&axis| axis < self.shape().rank()).map_or(self, |axis| self.with_batch_axis(axis))
-    }
 }

@@ -59,6 +59,11 @@ impl<'g> Tensor<'g> {
         self.graph.push(Op::Reshape, &[self.id], shape, DType::F32, Some(axis))
     }
 
+    /// The same tensor, with that batch axis where it is one of its axes.
+    pub fn in_batch(self, axis: Option<usize>) -> Self {
+        axis.filter(|&axis| axis < self.shape().rank()).map_or(self, |axis| self.with_batch_axis(axis))
+    }
+
     pub(super) fn make(self, op: Op, args: &[usize], shape: Shape, batch: Option<usize>) -> Self {
         self.graph.push(op, args, shape, DType::F32, batch)
     }

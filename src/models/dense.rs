@@ -156,12 +156,10 @@ impl Dense {
     /// The error against x of what [`Dense::logits`] gave.
     pub fn reconstruction<'g>(&self, x: Tensor<'g>, logits: Tensor<'g>) -> Reconstruction<'g> {
         let squared = (activate(logits, self.output) - x).square().sum(FEATURES).mean(BATCH);
-        let (objective, terms) = match self.loss {
-            config::Loss::Mse => (squared, vec![]),
-            config::Loss::CrossEntropy => {
-                let nats = bernoulli_nll(x, logits).sum(FEATURES).mean(BATCH);
-                (nats, vec![("cross-entropy", nats)])
-            }
+        let objective = self.errors(x, logits).sum(FEATURES).mean(BATCH);
+        let terms = match self.loss {
+            config::Loss::Mse => vec![],
+            config::Loss::CrossEntropy => vec![("cross-entropy", objective)],
         };
         Reconstruction { squared, objective, terms }
     }

@@ -70,8 +70,8 @@ impl<'g> Gaussian<'g> {
             1 => diagonal,
             _ => diagonal + below(rows.slice(&[0, d], &[n, wanted - d]), d - 1),
         };
-        let scale_tril = named(scale_tril.reshape(&[m.dims(), &[d]].concat()), mean.batch_axis());
-        let half_log_det = over(1, named(log_var.reshape(m.dims()), mean.batch_axis())) * 0.5;
+        let scale_tril = scale_tril.reshape(&[m.dims(), &[d]].concat()).in_batch(mean.batch_axis());
+        let half_log_det = over(1, log_var.reshape(m.dims()).in_batch(mean.batch_axis())) * 0.5;
         Self { mean, scale_tril, half_log_det }
     }
 
@@ -112,7 +112,7 @@ impl<'g> Gaussian<'g> {
         let d = p.dimensions();
         let ratio = q.scale_tril.triangular_solve(p.scale_tril, false);
         let away = q.mean - p.mean;
-        let column = named(away.reshape(&[away.shape().dims(), &[1]].concat()), p.mean.batch_axis());
+        let column = away.reshape(&[away.shape().dims(), &[1]].concat()).in_batch(p.mean.batch_axis());
         let away = q.scale_tril.triangular_solve(column, false);
         let squares = over(2, ratio.square()) + over(2, away.square());
         (squares - d as f64) * 0.5 + (other.half_log_det - self.half_log_det)
@@ -152,7 +152,7 @@ impl<'g> Gaussian<'g> {
     fn uncolumned(&self, columns: Tensor<'g>, x: Tensor<'g>) -> Tensor<'g> {
         let front = x.shape().rank() - self.mean.shape().rank();
         let points = if columns.shape().last() == 1 { columns } else { columns.permute(&[2, 0, 1]) };
-        named(points.reshape(x.shape().dims()), self.mean.batch_axis().map(|axis| axis + front))
+        points.reshape(x.shape().dims()).in_batch(self.mean.batch_axis().map(|axis| axis + front))
     }
 
     /// The same Gaussian, repeated over the axes in which the other has more.
@@ -171,11 +171,6 @@ impl<'g> Gaussian<'g> {
 fn over(axes: usize, t: Tensor<'_>) -> Tensor<'_> {
     let r = t.shape().rank();
     t.sum(Axes::Numbered(r - axes, r))
-}
-
-/// The same with that batch axis.
-fn named(t: Tensor<'_>, batch: Option<usize>) -> Tensor<'_> {
-    batch.map_or(t, |axis| t.with_batch_axis(axis))
 }
 
 /// The triangles of e rows that are packed in `numbers`, one row further down in matrices of e + 1 rows:

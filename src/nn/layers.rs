@@ -61,8 +61,7 @@ fn over_last<'g>(x: Tensor<'g>, w: Tensor<'g>, b: Tensor<'g>, transposed: bool) 
     let y = x.reshape(&[x.len() / inputs, inputs]).matmul_as(w, false, transposed) + b;
     let mut dims = shape.dims().to_vec();
     *dims.last_mut().expect("an input has features") = outputs;
-    let y = y.reshape(&dims);
-    x.batch_axis().map_or(y, |axis| y.with_batch_axis(axis))
+    y.reshape(&dims).in_batch(x.batch_axis())
 }
 
 /// f(x) for the activation that a recipe names.

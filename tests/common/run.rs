@@ -6,6 +6,8 @@ use elbo::data::{self, Dataset};
 use elbo::exec::{self, Choice};
 use elbo::train::{Evaluation, Session};
 use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 /// Training images, and test images.
@@ -103,4 +105,19 @@ pub fn ten_losses_agree(recipe: &str, changes: &[&str]) {
             assert!((g - w).abs() <= 1e-3 * w.abs(), "{recipe} {changes:?}, {device}, step {i}: {g}, expected {w}");
         }
     }
+}
+
+/// The program in a folder, with arguments that hold no spaces.
+pub fn elbo(at: &Path, words: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
+    command.env("NODEVICE_SELECT", "1").current_dir(at).args(words.split_whitespace()).output().unwrap()
+}
+
+/// What it printed on stdout and on stderr, where it has to succeed.
+#[track_caller]
+pub fn succeeds(at: &Path, words: &str) -> (String, String) {
+    let o = elbo(at, words);
+    let [out, err] = [o.stdout, o.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(o.status.success(), "{words}: {err}");
+    (out, err)
 }
