@@ -85,14 +85,14 @@ enum Run<'a, R> {
 
 /// An operand and how it is repeated.
 #[derive(Clone, Copy)]
-struct Operand<'a, R> {
+pub(super) struct Operand<'a, R> {
     x: &'a [R],
     div: usize,
     modulus: usize,
 }
 
 impl<'a, R: Real> Operand<'a, R> {
-    fn new(x: &'a [R], div: u32, modulus: u32) -> Self {
+    pub fn new(x: &'a [R], div: u32, modulus: u32) -> Self {
         Self { x, div: div as usize, modulus: modulus as usize }
     }
 
@@ -106,6 +106,21 @@ impl<'a, R: Real> Operand<'a, R> {
             (Run::Slice(&self.x[at..at + n]), n)
         } else {
             (Run::Same(self.x[at]), n.min(self.div - i % self.div))
+        }
+    }
+}
+
+impl<R: Real> Operand<'_, R> {
+    /// The elements that `y` from element `first` on reads.
+    pub fn fill(&self, first: usize, y: &mut [R]) {
+        let mut at = 0;
+        while at < y.len() {
+            let (run, n) = self.run(first + at, y.len() - at);
+            match run {
+                Run::Same(x) => y[at..at + n].fill(x),
+                Run::Slice(x) => y[at..at + n].copy_from_slice(x),
+            }
+            at += n;
         }
     }
 }

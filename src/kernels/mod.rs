@@ -17,6 +17,7 @@ pub mod gate;
 pub mod gaussian_kl;
 pub mod jacobian_penalty;
 pub mod log_row;
+pub mod map;
 pub mod matmul_scalar;
 pub mod matmul_vec4;
 pub mod random;
@@ -49,6 +50,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<gaussian_kl::GaussianKl>(PhantomData),
     &Handle::<jacobian_penalty::JacobianPenalty>(PhantomData),
     &Handle::<log_row::LogRow>(PhantomData),
+    &Handle::<map::Map>(PhantomData),
     &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
     &Handle::<matmul_vec4::MatmulVec4>(PhantomData),
     &Handle::<random::Random>(PhantomData),

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// The importable files, by the name after `#import`.
 pub const LIBRARY: &[(&str, &str)] = &[
+    ("elementwise", include_str!("../../shaders/lib/elementwise.wgsl")),
     ("index", include_str!("../../shaders/lib/index.wgsl")),
     ("numerics", include_str!("../../shaders/lib/numerics.wgsl")),
     ("rng", include_str!("../../shaders/lib/rng.wgsl")),
