@@ -1,6 +1,6 @@
 // A program of elementwise functions over x0 … x4 in one pass, run by run of consecutive elements: registers 0 … 4 hold the
 // inputs at i (element (i / d) % m of each), registers 5 … 20 what the instructions I0 … I15 make of earlier ones. Written
-// are up to two registers, y0 and y1: [n], and the sum of one over each run, sums: [n / run]. run divides n.
+// are up to two registers, y0 and y1: [n], and scale times the sum of one over each run, sums: [n / run]. run divides n.
 //
 // An instruction is op | left << 8 | right << 16, with two numbers beside it. As overrides they leave of each `step_`
 // the one function that is meant.
@@ -11,6 +11,8 @@
 
 // Inputs that are read; the others bind the first again.
 override INS: u32;
+// Bit j: element i reads element i of input j. (A division an element costs more than most functions.)
+override FULL: u32;
 // Outputs that are written, and the registers that go there.
 override OUTS: u32;
 override Y0: u32;
@@ -44,6 +46,7 @@ const CONSTANT = 27u;
 struct Params {
   n: u32,
   run: u32,
+  scale: f32,
   d0: u32,
   m0: u32,
   d1: u32,
@@ -111,6 +114,12 @@ fn step_(code: u32, u: f32, v: f32, alpha: f32, beta: f32) -> f32 {
   }
 }
 
+// The element of input j that element i reads.
+fn place(j: u32, i: u32, d: u32, m: u32) -> u32 {
+  if ((FULL >> j) & 1u) != 0u { return i; }
+  return (i / d) % m;
+}
+
 // The register that an instruction reads on the left, and on the right. (SCALAR has the index of a scalar there.)
 fn left(code: u32) -> u32 {
   return select((code >> 8u) & 255u, 0u, (code & 255u) == SCALAR);
@@ -127,11 +136,11 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
   var s = 0.0;
   for (var i = c * p.run; i < (c + 1u) * p.run; i++) {
     var r: array<f32, 21>;
-    r[0] = x0[(i / p.d0) % p.m0];
-    if INS > 1u { r[1] = x1[(i / p.d1) % p.m1]; }
-    if INS > 2u { r[2] = x2[(i / p.d2) % p.m2]; }
-    if INS > 3u { r[3] = x3[(i / p.d3) % p.m3]; }
-    if INS > 4u { r[4] = x4[(i / p.d4) % p.m4]; }
+    r[0] = x0[place(0u, i, p.d0, p.m0)];
+    if INS > 1u { r[1] = x1[place(1u, i, p.d1, p.m1)]; }
+    if INS > 2u { r[2] = x2[place(2u, i, p.d2, p.m2)]; }
+    if INS > 3u { r[3] = x3[place(3u, i, p.d3, p.m3)]; }
+    if INS > 4u { r[4] = x4[place(4u, i, p.d4, p.m4)]; }
     r[5] = step_(I0, r[left(I0)], r[right(I0)], p.a0, p.b0);
     r[6] = step_(I1, r[left(I1)], r[right(I1)], p.a1, p.b1);
     r[7] = step_(I2, r[left(I2)], r[right(I2)], p.a2, p.b2);
@@ -152,5 +161,5 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
     if OUTS > 1u { y1[i] = r[Y1]; }
     s += r[S];
   }
-  if SUMS != 0u { sums[c] = s; }
+  if SUMS != 0u { sums[c] = p.scale * s; }
 }

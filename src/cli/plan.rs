@@ -34,7 +34,7 @@ pub fn run(a: Args) -> Result<()> {
     let mut set = SetShape { split: "train", examples, features, resident: true };
     set.resident = config.data.resident && set.data_words(0) <= BINDING;
     let layout = programs::layout(&config, features, BINDING)?;
-    let options = Options { fuse: !a.unfused, ..Options::default() };
+    let options = Options { fuse: !a.unfused, group: !a.unfused, ..Options::default() };
     let phases = phases::phases(&config, &layout, features, (examples / config.train.batch) as u64)?;
     for &phase in &phases {
         if phases.len() > 1 {

@@ -105,12 +105,13 @@ pub struct Program {
 }
 
 impl Program {
-    /// The override values and the parameters over `n` elements in runs of `run`, which divides n.
-    pub fn call(&self, n: usize, run: usize, wg: u32) -> (Vec<u32>, Vec<u32>) {
+    /// The override values and the parameters over `n` elements in runs of `run`, which divides n; sums are scaled.
+    pub fn call(&self, n: usize, run: usize, scale: f32, wg: u32) -> (Vec<u32>, Vec<u32>) {
         let register = |i: usize| self.outputs.get(i).map_or(0, |&r| r.into());
-        let mut consts = vec![self.inputs.len() as u32, self.outputs.len() as u32, register(0), register(1)];
+        let full = self.inputs.iter().enumerate().map(|(j, &repeat)| u32::from(repeat == (1, n as u32)) << j).sum();
+        let mut consts = vec![self.inputs.len() as u32, full, self.outputs.len() as u32, register(0), register(1)];
         consts.extend([self.sum.is_some().into(), self.sum.map_or(0, u32::from)]);
-        let mut words = vec![n as u32, run as u32];
+        let mut words = vec![n as u32, run as u32, scale.to_bits()];
         for j in 0..INPUTS {
             let (div, modulus) = self.inputs.get(j).copied().unwrap_or((1, 1));
             words.extend([div, modulus]);
@@ -126,14 +127,14 @@ impl Program {
 
     fn of(c: &Consts, p: &MapParams) -> Self {
         let words: &[u32] = bytemuck::cast_slice(bytemuck::bytes_of(p));
-        let (divs, numbers) = words[2..].split_at(2 * INPUTS);
+        let (divs, numbers) = words[3..].split_at(2 * INPUTS);
         let inputs = divs.chunks_exact(2).take(c[0] as usize).map(|d| (d[0], d[1])).collect();
-        let codes = c[6..6 + INSTRUCTIONS].iter().zip(numbers.chunks_exact(2));
+        let codes = c[7..7 + INSTRUCTIONS].iter().zip(numbers.chunks_exact(2));
         let instruction =
             |(&code, n): (&u32, &[u32])| Instruction::of(code, f32::from_bits(n[0]), f32::from_bits(n[1]));
         let instructions = codes.map_while(instruction).collect();
-        let outputs = c[2..4].iter().take(c[1] as usize).map(|&r| r as u8).collect();
-        Self { inputs, instructions, outputs, sum: (c[4] != 0).then_some(c[5] as u8) }
+        let outputs = c[3..5].iter().take(c[2] as usize).map(|&r| r as u8).collect();
+        Self { inputs, instructions, outputs, sum: (c[5] != 0).then_some(c[6] as u8) }
     }
 }
 
@@ -144,6 +145,8 @@ params! {
         n: u32,
         /// Elements of a run, whose sums are formed; divides n.
         run: u32,
+        /// Factor of the sums.
+        scale: f32,
         /// How often in a row each element of input 0 is used.
         d0: u32,
         /// Elements of input 0.
@@ -238,20 +241,20 @@ impl Twin for Map {
     const NAME: &'static str = "map";
     const WGSL: &'static str = include_str!("../../shaders/map.wgsl");
     const OVERRIDES: &'static [&'static str] = &[
-        "INS", "OUTS", "Y0", "Y1", "SUMS", "S", "I0", "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10",
-        "I11", "I12", "I13", "I14", "I15", "WG",
+        "INS", "FULL", "OUTS", "Y0", "Y1", "SUMS", "S", "I0", "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9",
+        "I10", "I11", "I12", "I13", "I14", "I15", "WG",
     ];
     type Params = MapParams;
 
     fn work(c: &Consts, p: &MapParams) -> Work {
         let (items, run) = ((p.n / p.run.max(1)) as usize, p.run as usize);
         let used = |yes: bool, stride: usize| if yes { stride } else { 0 };
-        let instructions = c[6..6 + INSTRUCTIONS].iter().take_while(|&&i| i != NOTHING).count();
+        let instructions = c[7..7 + INSTRUCTIONS].iter().take_while(|&&i| i != NOTHING).count();
         Work {
             items,
             chunk: (8 * 1024 / run.max(1)).max(1),
-            strides: [used(c[1] > 0, run), used(c[1] > 1, run), used(c[4] != 0, 1)],
-            workgroups: (items as u64).div_ceil(c[22].into()),
+            strides: [used(c[2] > 0, run), used(c[2] > 1, run), used(c[5] != 0, 1)],
+            workgroups: (items as u64).div_ceil(c[23].into()),
             loop_bound: p.run.into(),
             flops: u64::from(p.n) * instructions as u64,
         }
@@ -275,7 +278,7 @@ impl Twin for Map {
 
     fn run<R: Real>(c: &Consts, p: &MapParams, s: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
         let program = Program::of(c, p);
-        let run = p.run as usize;
+        let (run, scale) = (p.run as usize, R::of(p.scale.into()));
         let [y0, y1, sums] = outs else { panic!("map has three outputs") };
         let (mut y, sums) = ([y0.f(), y1.f()], sums.f());
         let inputs = program.inputs.iter().zip(ins).map(|(&(d, m), x)| Operand::new(x.f(), d, m));
@@ -302,11 +305,11 @@ impl Twin for Map {
                 let block = &r[usize::from(register)][..n];
                 let sums = &mut sums[(at - first) / run..];
                 if run <= BLOCK {
-                    block.chunks_exact(run).zip(sums).for_each(|(part, sum)| *sum = R::sum(part));
+                    block.chunks_exact(run).zip(sums).for_each(|(part, sum)| *sum = scale * R::sum(part));
                 } else {
                     terms[at % run..][..n].copy_from_slice(block);
                     if (at + n).is_multiple_of(run) {
-                        sums[0] = R::sum(&terms[..run]);
+                        sums[0] = scale * R::sum(&terms[..run]);
                     }
                 }
             }
@@ -354,7 +357,7 @@ fn instruction(fun: Fun, left: usize, right: usize, [alpha, beta]: [f32; 2]) -> 
 
 /// A case of `n` elements in runs of `run`: as many inputs of `kind` as the program has, as long as it reads.
 fn case(what: &str, program: &Program, n: usize, run: usize, kinds: &[Values], wg: u32) -> Case {
-    let (consts, words) = program.call(n, run, wg);
+    let (consts, words) = program.call(n, run, if kinds == [Values::Integers] { 2.0 } else { 0.375 }, wg);
     let p: MapParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words));
     let lens = Map::reads(&consts, &p);
     let mut ins: Vec<HostBuf> = Vec::new();
@@ -466,7 +469,7 @@ mod tests {
             instruction(Fun::Constant, 0, 0, [0.25, 0.0]),
         ];
         let program = Program { inputs: vec![(1, 12), (4, 3)], instructions, outputs: vec![8, 9], sum: Some(7) };
-        let (consts, words) = program.call(12, 4, 64);
+        let (consts, words) = program.call(12, 4, 0.5, 64);
         assert_eq!(consts.len(), Map::OVERRIDES.len());
         assert_eq!(Program::of(&consts, &bytemuck::pod_read_unaligned(bytemuck::cast_slice(&words))), program);
     }

@@ -11,6 +11,7 @@ type Rule = fn(&Ir, &[usize], usize) -> Option<(Op, Vec<usize>)>;
 
 /// The rules, in the order in which they are tried at each node.
 const RULES: &[(&str, Rule)] = &[
+    ("nested sums", nested_sums),
     ("scaled sum", scaled_sum),
     ("bias", bias),
     ("activation", activation),
@@ -36,6 +37,28 @@ pub(super) fn fuse(mut ir: Ir) -> Ir {
         }
     }
     ir
+}
+
+/// Σ of Σ over neighbouring axes → one Σ; over all that is left, even if it was reshaped between.
+fn nested_sums(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
+    let Op::Sum { first, count, scale } = ir.nodes[id].op else { return None };
+    let inner = ir.nodes[id].args[0];
+    if ir.nodes[inner].op == Op::Reshape && uses[inner] == 1 && ir.nodes[id].shape.len() == 1 {
+        let (sum, args) = (ir.nodes[inner].args[0], &ir.nodes[ir.nodes[inner].args[0]].args);
+        return match ir.nodes[sum].op {
+            Op::Sum { scale: s, .. } if uses[sum] == 1 => {
+                let count = ir.nodes[args[0]].shape.rank();
+                Some((Op::Sum { first: 0, count, scale: scale * s }, args.clone()))
+            }
+            _ => None,
+        };
+    }
+    match ir.nodes[inner].op {
+        Op::Sum { first: f, count: c, scale: s } if uses[inner] == 1 && first <= f && f <= first + count => {
+            Some((Op::Sum { first, count: count + c, scale: scale * s }, ir.nodes[inner].args.clone()))
+        }
+        _ => None,
+    }
 }
 
 /// c·Σx → Σ scaled by c.

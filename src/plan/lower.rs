@@ -1,6 +1,7 @@
 //! Lowering: every node becomes one dispatch, or nothing (reshapes, foldable broadcasts, values placed where they are
 //! needed), then effects, then memory.
 
+use super::group::{self, Group, Unit, schedule};
 use super::memory::{self, Temp};
 use super::rewrite::{Ir, rewrite};
 use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
@@ -13,13 +14,15 @@ use crate::values::{DType, Result, Shape};
 pub struct Options {
     /// Apply the fusion rules.
     pub fuse: bool,
+    /// Compute elementwise nodes and sums of them in common passes.
+    pub group: bool,
     /// Let temporaries share buffers.
     pub reuse: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true, reuse: true }
+        Self { fuse: true, group: true, reuse: true }
     }
 }
 
@@ -60,7 +63,7 @@ pub fn compile(
     let values = next(effects.len());
 
     let mut l = Lowering::new(graph, layout, ir);
-    l.run();
+    l.run(options.group);
     let mut log = log.map(|t| Log { path: String::new(), names: t.names, rows: LOG_ROWS });
     l.effects(&effects, &values, &guarded, &mut log);
     if let (Some(log), Some(packed)) = (&mut log, packed) {
@@ -87,6 +90,8 @@ pub fn compile(
 enum Value {
     /// In memory.
     Here(View),
+    /// Of each element of a sum, so many parts that are still to be added.
+    Parts(View, usize),
     /// Not made yet: a constant, a scalar, a broadcast; made when something needs it in memory.
     Lazy,
 }
@@ -110,12 +115,56 @@ impl<'a> Lowering<'a> {
         Self { graph, layout, ir, wanted, values, dispatches: vec![], stores: vec![], temps: vec![] }
     }
 
-    fn run(&mut self) {
-        let live = self.ir.live();
-        self.place_packs(&live);
-        for id in (0..self.ir.nodes.len()).filter(|&id| live[id]) {
-            self.node(id);
+    fn run(&mut self, group: bool) {
+        self.place_packs(&self.ir.live());
+        let readers = group::readers(&self.ir);
+        for unit in schedule(&self.ir, group) {
+            match unit {
+                Unit::Node(id) => self.node(id),
+                Unit::Map(group) => self.map(&group, &readers),
+            }
         }
+    }
+
+    /// A group as one dispatch of `map`.
+    fn map(&mut self, group: &Group, readers: &[Vec<Option<usize>>]) {
+        let a = group::assemble(&self.ir, readers, group).expect("a group was assembled when it was formed");
+        let first = &self.ir.nodes[group.members[0]];
+        let (n, scope) = (first.shape.len(), first.scope.clone());
+        let mut ins = self.all(&a.inputs);
+        // A binding must be there even where the kernel does not read it, or write it.
+        ins.resize(k::map::INPUTS, ins[0]);
+        let mut outs: Vec<View> = Vec::new();
+        for &id in &a.outputs {
+            // No buffer is bound twice where it is written.
+            let place = self.wanted[id].filter(|to| ins.iter().chain(&outs).all(|v| v.buffer != to.buffer));
+            let out = place.unwrap_or_else(|| self.temp(DType::F32, n));
+            self.values[id] = Value::Here(out);
+            outs.push(out);
+        }
+        while outs.len() < k::map::OUTPUTS {
+            let unused = self.temp(DType::F32, 1);
+            outs.push(unused);
+        }
+        let (mut run, mut scale) = (1, 1.0);
+        match group.sum {
+            Some((id, part)) => {
+                let node = &self.ir.nodes[id];
+                let Op::Sum { scale: factor, .. } = node.op else { unreachable!("a group sums by a sum") };
+                let (results, parts) = (node.shape.len(), n / node.shape.len() / part);
+                (run, scale) = (part, factor as f32);
+                let place = self.wanted[id].filter(|to| ins.iter().chain(&outs).all(|v| v.buffer != to.buffer));
+                let out = place.filter(|_| parts == 1).unwrap_or_else(|| self.temp(DType::F32, results * parts));
+                self.values[id] = if parts == 1 { Value::Here(out) } else { Value::Parts(out, parts) };
+                outs.push(out);
+            }
+            None => {
+                let unused = self.temp(DType::F32, 1);
+                outs.push(unused);
+            }
+        }
+        let (consts, params) = a.program.call(n, run, scale, WG);
+        self.emit("map", consts, params, ins, outs, &scope);
     }
 
     /// A value that only a pack reads is computed at its place in the pack.
@@ -157,10 +206,7 @@ impl<'a> Lowering<'a> {
                 self.values[id] = Value::Here(View { dtype: d.dtype, ..range(store, 0, len, d.dtype) });
                 return;
             }
-            Op::Reshape => {
-                self.values[id] = Value::Here(self.here(n.args[0]));
-                return;
-            }
+            Op::Reshape => unreachable!("another name of its argument"),
             Op::Pack { path, places } => return self.pack(id, &path.clone(), places),
             Op::Detach => unreachable!("rewritten away"),
             Op::Random(d) => {
@@ -319,8 +365,11 @@ impl<'a> Lowering<'a> {
 
     /// The value in memory, made now if nothing needed it before.
     fn here(&mut self, id: usize) -> View {
-        if let Value::Here(v) = self.values[id] {
-            return v;
+        let id = group::source(&self.ir, id);
+        match self.values[id] {
+            Value::Here(v) => return v,
+            Value::Parts(x, parts) => return self.sum_up(id, k::reduce::Op::Sum, x, [x.len / parts, parts, 1], 1.0),
+            Value::Lazy => {}
         }
         let n = self.ir.nodes[id].clone();
         let out = self.target(id);
@@ -406,12 +455,19 @@ impl<'a> Lowering<'a> {
     }
 
     fn reduce(&mut self, id: usize, op: k::reduce::Op, first: usize, count: usize, scale: f32) {
-        let n = self.ir.nodes[id].clone();
-        let from = self.ir.nodes[n.args[0]].shape;
-        let outer: usize = from.dims()[..first].iter().product();
-        let inner: usize = from.dims()[first + count..].iter().product();
-        let mut terms: usize = from.dims()[first..first + count].iter().product();
-        let mut x = self.here(n.args[0]);
+        let arg = self.ir.nodes[id].args[0];
+        let from = self.ir.nodes[arg].shape;
+        let product = |dims: &[usize]| dims.iter().product::<usize>();
+        let (before, rest) = from.dims().split_at(first);
+        let extents = [product(before), product(&rest[..count]), product(&rest[count..])];
+        let x = self.here(arg);
+        self.sum_up(id, op, x, extents, scale);
+    }
+
+    /// Reduces x: \[outer, terms, inner\] to the value of a node.
+    fn sum_up(&mut self, id: usize, op: k::reduce::Op, mut x: View, extents: [usize; 3], scale: f32) -> View {
+        let [outer, mut terms, inner] = extents;
+        let scope = self.ir.nodes[id].scope.clone();
         loop {
             // One pass where a serial run is short enough, else about √terms partial results first.
             let run = if terms <= RUN { terms } else { terms.isqrt().next_multiple_of(64).min(RUN) };
@@ -426,10 +482,10 @@ impl<'a> Lowering<'a> {
                 scale: if last { scale } else { 1.0 },
             };
             let y = if last { self.target(id) } else { self.temp(DType::F32, outer * chunks * inner) };
-            self.emit("reduce", vec![op as u32, WG], p.words(), vec![x], vec![y], &n.scope);
+            self.emit("reduce", vec![op as u32, WG], p.words(), vec![x], vec![y], &scope);
             if last {
                 self.values[id] = Value::Here(y);
-                return;
+                return y;
             }
             (x, terms) = (y, chunks);
         }
@@ -582,7 +638,7 @@ fn range(store: usize, offset: usize, len: usize, dtype: DType) -> View {
 
 /// The (div, mod) for which (i / div) % mod runs through a tensor of shape `from` as i runs through `to`: where what
 /// is kept are neighbouring axes.
-fn div_mod(from: Shape, to: Shape) -> Option<(u32, u32)> {
+pub(super) fn div_mod(from: Shape, to: Shape) -> Option<(u32, u32)> {
     let shift = to.rank() - from.rank();
     let kept = |i: usize| i >= shift && from[i - shift] == to[i];
     let matter: Vec<usize> = (0..to.rank()).filter(|&i| to[i] > 1).collect();

@@ -2,6 +2,7 @@
 //! wgpu, nothing allocated at run time: a plan can be printed, counted and tested without a device.
 
 mod fuse;
+mod group;
 mod lower;
 mod memory;
 mod print;
