@@ -1,13 +1,11 @@
 // A program of elementwise functions over x0 … x4 in one pass, run by run of consecutive elements: registers 0 … 4 hold the
 // inputs at i (element (i / d) % m of each), registers 5 … 20 what the instructions I0 … I15 make of earlier ones. Written
 // are up to two registers, y0 and y1: [n], and scale times the sum of one over each run, sums: [n / run]. run divides n.
-//
-// An instruction is op | left << 8 | right << 16, with two numbers beside it. As overrides they leave of each `step_`
-// the one function that is meant.
 #import index
 #import step
 #import numerics
 #import elementwise
+#import program
 
 // Inputs that are read; the others bind the first again.
 override INS: u32;
@@ -37,12 +35,6 @@ override I13: u32;
 override I14: u32;
 override I15: u32;
 override WG: u32 = 64u;
-// Instructions beyond the functions of lib/elementwise: binary ones from 15 on.
-const BINARY = 15u;
-const BCE = 25u;
-const SCALAR = 26u;
-const CONSTANT = 27u;
-
 struct Params {
   n: u32,
   run: u32,
@@ -102,31 +94,10 @@ struct Params {
 @group(0) @binding(8) var<uniform> p: Params;
 @group(0) @binding(9) var<uniform> step: Step;
 
-fn step_(code: u32, u: f32, v: f32, alpha: f32, beta: f32) -> f32 {
-  let op = code & 255u;
-  if op < BINARY { return unary_(op, u, alpha, beta); }
-  if op < BCE { return binary_(op - BINARY, u, v); }
-  switch op {
-    case BCE { return select(u, 0.0, u < 0.0) - u * v + log1p_(exp(-abs(u))); }
-    case SCALAR { return step.scalars[((code >> 8u) & 255u) / 4u][((code >> 8u) & 255u) % 4u]; }
-    case CONSTANT { return alpha; }
-    default { return u; }
-  }
-}
-
 // The element of input j that element i reads.
 fn place(j: u32, i: u32, d: u32, m: u32) -> u32 {
   if ((FULL >> j) & 1u) != 0u { return i; }
   return (i / d) % m;
-}
-
-// The register that an instruction reads on the left, and on the right. (SCALAR has the index of a scalar there.)
-fn left(code: u32) -> u32 {
-  return select((code >> 8u) & 255u, 0u, (code & 255u) == SCALAR);
-}
-
-fn right(code: u32) -> u32 {
-  return code >> 16u;
 }
 
 @compute @workgroup_size(WG)

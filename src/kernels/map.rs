@@ -51,7 +51,7 @@ pub struct Instruction {
 }
 
 impl Instruction {
-    fn code(&self) -> u32 {
+    pub(super) fn code(&self) -> u32 {
         let (op, left) = match self.fun {
             Fun::Unary(f) => (f as u32, self.left),
             Fun::Binary(f) => (15 + f as u32, self.left),
@@ -62,7 +62,7 @@ impl Instruction {
         op | u32::from(left) << 8 | u32::from(self.right) << 16
     }
 
-    fn of(code: u32, alpha: f32, beta: f32) -> Option<Self> {
+    pub(super) fn of(code: u32, alpha: f32, beta: f32) -> Option<Self> {
         let (op, left, right) = (code as u8, (code >> 8) as u8, (code >> 16) as u8);
         let fun = match op {
             0..15 => Fun::Unary(unary::Op::ALL[usize::from(op)]),
@@ -76,7 +76,7 @@ impl Instruction {
         Some(Self { fun, left, right, alpha, beta })
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self.fun {
             Fun::Unary(f) => format!("{f:?}"),
             Fun::Binary(f) => format!("{f:?}"),
@@ -89,7 +89,7 @@ impl Instruction {
 }
 
 /// The code of no instruction: the program ends before it.
-const NOTHING: u32 = 255;
+pub(super) const NOTHING: u32 = 255;
 
 /// What one dispatch computes.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -325,7 +325,7 @@ impl Twin for Map {
 }
 
 /// y = f(u, v). One loop a function: the match must not stand inside the loop, or nothing vectorises.
-fn step<R: Real>(i: &Instruction, s: &StepRow, u: &[R], v: &[R], y: &mut [R]) {
+pub(super) fn step<R: Real>(i: &Instruction, s: &StepRow, u: &[R], v: &[R], y: &mut [R]) {
     let (alpha, beta) = (R::of(i.alpha.into()), R::of(i.beta.into()));
     let pairs = y.iter_mut().zip(u).zip(v);
     macro_rules! unary {
@@ -351,7 +351,7 @@ fn step<R: Real>(i: &Instruction, s: &StepRow, u: &[R], v: &[R], y: &mut [R]) {
     }
 }
 
-fn instruction(fun: Fun, left: usize, right: usize, [alpha, beta]: [f32; 2]) -> Instruction {
+pub(super) fn instruction(fun: Fun, left: usize, right: usize, [alpha, beta]: [f32; 2]) -> Instruction {
     Instruction { fun, left: left as u8, right: right as u8, alpha, beta }
 }
 

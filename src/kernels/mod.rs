@@ -23,6 +23,7 @@ pub mod matmul_vec4;
 pub mod random;
 pub mod reduce;
 pub mod reparam;
+pub mod scalars;
 pub mod sgd;
 pub mod top_k;
 pub mod triangle;
@@ -56,6 +57,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<random::Random>(PhantomData),
     &Handle::<reduce::Reduce>(PhantomData),
     &Handle::<reparam::Reparam>(PhantomData),
+    &Handle::<scalars::Scalars>(PhantomData),
     &Handle::<sgd::Sgd>(PhantomData),
     &Handle::<top_k::TopK>(PhantomData),
     &Handle::<triangle::Triangle>(PhantomData),

@@ -13,6 +13,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("elementwise", include_str!("../../shaders/lib/elementwise.wgsl")),
     ("index", include_str!("../../shaders/lib/index.wgsl")),
     ("numerics", include_str!("../../shaders/lib/numerics.wgsl")),
+    ("program", include_str!("../../shaders/lib/program.wgsl")),
     ("rng", include_str!("../../shaders/lib/rng.wgsl")),
     ("step", include_str!("../../shaders/lib/step.wgsl")),
 ];
