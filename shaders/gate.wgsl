@@ -1,15 +1,24 @@
-// flag = 1 if any of counts is not 0, else 0;  skipped ← skipped + flag;  report = flag, as a real for the metrics.
-// counts: [n]; flag, skipped, report: [1]. One invocation.
+// The step's verdict and its row of the metrics: flag = 1 if any of counts is not 0, or a checked one of the columns x is
+// infinite or NaN, else 0;  skipped ← skipped + flag;  table[row] = (x_0 … x_(k−1), flag), the other rows stay.
+// counts: [n]; column j of x stands at j · stride and is checked where bit j of `checked` is set; table: [rows, k + 1].
+// One invocation.
+#import step
 
 struct Params {
   n: u32,
+  k: u32,
+  stride: u32,
+  rows: u32,
+  checked: u32,
 }
 
 @group(0) @binding(0) var<storage, read> counts: array<u32>;
-@group(0) @binding(1) var<storage, read_write> flag: array<u32>;
-@group(0) @binding(2) var<storage, read_write> skipped: array<u32>;
-@group(0) @binding(3) var<storage, read_write> report: array<f32>;
-@group(0) @binding(4) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> flag: array<u32>;
+@group(0) @binding(3) var<storage, read_write> skipped: array<u32>;
+@group(0) @binding(4) var<storage, read_write> table: array<f32>;
+@group(0) @binding(5) var<uniform> p: Params;
+@group(0) @binding(6) var<uniform> step: Step;
 
 @compute @workgroup_size(1)
 fn main() {
@@ -18,8 +27,15 @@ fn main() {
   for (var i = 0u; i < p.n; i++) {
     any |= counts[i];
   }
+  for (var j = 0u; j < p.k; j++) {
+    let v = x[j * p.stride];
+    // By the bits: drivers fold x != x.
+    let odd = (bitcast<u32>(v) & 0x7fffffffu) >= 0x7f800000u;
+    any |= select(0u, 1u, odd && ((p.checked >> j) & 1u) != 0u);
+    if step.row < p.rows { table[step.row * (p.k + 1u) + j] = v; }
+  }
   let shut = select(0u, 1u, any != 0u);
   flag[0] = shut;
   skipped[0] = skipped[0] + shut;
-  report[0] = f32(shut);
+  if step.row < p.rows { table[step.row * (p.k + 1u) + p.k] = f32(shut); }
 }

@@ -5,7 +5,7 @@ mod run;
 
 use elbo::exec::{Choice, open};
 use elbo::train::Session;
-use run::{elbo, fast_devices, grouped, mnist, session, settings, succeeds, ten_losses_agree};
+use run::{elbo, fast_devices, grouped, mnist, session, settings, stored, succeeds, ten_losses_agree};
 
 /// A small model, 3 steps of θ and 2 of φ.
 const SMALL: [&str; 4] = ["model.hidden=[16]", "model.latent=3", "train.batch=32", "train.alternate=[3,2]"];
@@ -15,14 +15,11 @@ fn small(recipe: &str, more: &[&str]) -> elbo::config::Config {
     settings(recipe, &[&SMALL[..], more].concat())
 }
 
-/// The bits of a store.
-fn bits(s: &mut Session, path: &str) -> Vec<u32> {
-    s.exec.read(path).unwrap().f32().iter().map(|v| v.to_bits()).collect()
-}
-
 /// Weights and optimizer state of both sides.
 fn sides(s: &mut Session) -> [[Vec<u32>; 3]; 2] {
-    SIDES.map(|side| ["params", "adam.m", "adam.v"].map(|kind| bits(s, &format!("{kind}/{side}"))))
+    SIDES.map(|side| {
+        ["params", "adam.m", "adam.v"].map(|kind| stored(s, kind, side).iter().map(|v| v.to_bits()).collect())
+    })
 }
 
 #[test]

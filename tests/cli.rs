@@ -243,7 +243,7 @@ fn recipes_devices_and_plans_are_shown() {
     }
 
     let plan = show(&["plan", "vae"]);
-    for word in ["matmul_vec4", "encoder.0", "adam", "params/decoder"] {
+    for word in ["matmul_vec4", "encoder.0", "adam", "params/model"] {
         assert!(plan.contains(word), "{word} in {plan}");
     }
     assert!(show(&["plan", "vae", "--unfused"]).lines().count() > plan.lines().count());

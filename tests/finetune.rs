@@ -13,7 +13,8 @@ use elbo::graph::{Graph, grad};
 use elbo::nn::categorical_nll;
 use elbo::train::Session;
 use run::{
-    EXAMPLES, elbo, fast_devices, grouped, mean, mnist, resolved, session, settings, steps, succeeds, ten_losses_agree,
+    EXAMPLES, elbo, fast_devices, grouped, mean, mnist, resolved, session, settings, steps, stored, succeeds,
+    ten_losses_agree,
 };
 use std::path::Path;
 
@@ -96,9 +97,8 @@ fn the_error_counts_every_example_once() {
         steps(&mut s, 20);
         let error = mean(&s.evaluate("test").unwrap(), "error");
         let codes = s.encode("test", 0, EXAMPLES).unwrap();
-        let bucket = s.exec.read("params/classifier").unwrap().f32().to_vec();
-        let at = |path: &str| s.layout.places[s.layout.find(path).unwrap()].offset;
-        let (w, b) = (&bucket[at("classifier.weight")..], &bucket[at("classifier.bias")..]);
+        let both = stored(&mut s, "params", "classifier");
+        let (w, b) = both.split_at(10 * 16);
         let logit = |z: &[f32], k: usize| -> f64 {
             f64::from(b[k]) + z.iter().zip(&w[16 * k..]).map(|(z, w)| f64::from(*z) * f64::from(*w)).sum::<f64>()
         };
@@ -127,10 +127,10 @@ fn a_probe_keeps_every_bit_of_the_encoder() {
     for device in fast_devices() {
         for (freeze, moves) in [("classifier.freeze=true", false), ("classifier.freeze=false", true)] {
             let mut s = session(&device, &small("vae", &[freeze]));
-            let mut read = || ["params/encoder", "params/classifier"].map(|p| s.exec.read(p).unwrap());
-            let before = read();
+            let read = |s: &mut Session| ["encoder", "classifier"].map(|group| stored(s, "params", group));
+            let before = read(&mut s);
             steps(&mut s, 4);
-            let after = ["params/encoder", "params/classifier"].map(|p| s.exec.read(p).unwrap());
+            let after = read(&mut s);
             assert_eq!((before[0] != after[0], before[1] != after[1]), (moves, true), "{device}, {freeze}");
         }
         // What the code is not made of is no part of a classifier.

@@ -177,9 +177,9 @@ fn the_bound_is_tighter_with_more_samples() {
     let mut bound = |samples: usize| {
         let c = settings("vae", &[SMALL, &[&format!("model.samples={samples}")]].concat());
         let mut s = session(&Choice::Cpu, &c);
-        for path in ["params/encoder", "params/decoder"] {
-            let weights = trained.exec.read(path).unwrap();
-            s.exec.write(path, 0, &weights).unwrap();
+        for path in (0..s.layout.buckets.len()).map(|bucket| s.layout.path(bucket)) {
+            let weights = trained.exec.read(&path).unwrap();
+            s.exec.write(&path, 0, &weights).unwrap();
         }
         let e = s.evaluate("test").unwrap();
         assert_eq!(e.means.values().map(|v| v.0).collect::<Vec<_>>(), ["-ELBO", "recon", "kl", "-IWAE"]);

@@ -308,7 +308,7 @@ impl Graph {
         let places = (0..parts.len()).map(|i| i * ALIGN).collect();
         // Named by its width: plans of other columns share the Store.
         let path = format!("log/packed/{}", parts.len());
-        let packed = self.pack(&path, &parts, places, (parts.len() + 1) * ALIGN);
+        let packed = self.pack(&path, &parts, places, parts.len() * ALIGN);
         let names = columns.iter().map(|c| c.0.clone()).collect();
         self.inner.borrow_mut().log = Some(LogTable { names, packed: packed.id });
     }

@@ -44,10 +44,10 @@ impl ParamDecl {
     }
 }
 
-/// A flat, persistent tensor that holds parameters of one group at 256-byte boundaries.
+/// A flat, persistent tensor that holds parameters, of one group or of all, at 256-byte boundaries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bucket {
-    /// `encoder`, or `encoder.1` and on where a group does not fit one binding.
+    /// `model`, or of a group `encoder`; `encoder.1` and on where it does not fit one binding.
     pub name: String,
     /// Elements, gaps included.
     pub len: usize,
@@ -78,8 +78,18 @@ pub struct ParamLayout {
 pub const ALIGN: usize = 64;
 
 impl ParamLayout {
-    /// Lays out parameters in buckets of at most `limit` elements (an adapter's binding limit).
+    /// Lays out parameters in a bucket a group, of at most `limit` elements (an adapter's binding limit).
     pub fn new(params: Vec<ParamDecl>, limit: usize) -> Result<Self> {
+        Self::by(params, limit, ParamDecl::group)
+    }
+
+    /// Lays out parameters in one bucket, as far as `limit` allows: an optimizer that updates all of them at once needs one
+    /// dispatch.
+    pub fn together(params: Vec<ParamDecl>, limit: usize) -> Result<Self> {
+        Self::by(params, limit, |_| "model")
+    }
+
+    fn by(params: Vec<ParamDecl>, limit: usize, group: impl Fn(&ParamDecl) -> &str) -> Result<Self> {
         let mut l = Self::default();
         for p in &params {
             let need = p.shape.len().next_multiple_of(ALIGN);
@@ -90,11 +100,12 @@ impl ParamLayout {
                     p.shape.len()
                 )));
             }
-            let same_group = |b: &Bucket| b.name == p.group() || b.name.starts_with(&format!("{}.", p.group()));
+            let group = group(p);
+            let same_group = |b: &Bucket| b.name == group || b.name.starts_with(&format!("{group}."));
             let members = l.buckets.iter().filter(|b| same_group(b)).count();
             let fits = l.buckets.iter().position(|b| same_group(b) && b.len + need <= limit);
             let bucket = fits.unwrap_or_else(|| {
-                let name = if members == 0 { p.group().into() } else { format!("{}.{members}", p.group()) };
+                let name = if members == 0 { group.into() } else { format!("{group}.{members}") };
                 l.buckets.push(Bucket { name, len: 0 });
                 l.buckets.len() - 1
             });

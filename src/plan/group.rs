@@ -1,10 +1,10 @@
-//! Grouping: elementwise nodes of one extent, and a sum over what they make, become one pass of the kernel `map`; and the
-//! order in which everything runs. No kernel computes anything twice for it.
+//! Grouping: elementwise nodes of one extent, and a sum over what they make, become one pass of the kernel `map`; what makes
+//! the metrics of them becomes one of `scalars`; and the order in which everything runs. Nothing is computed twice for it.
 
 use super::rewrite::Ir;
 use crate::graph::Op;
 use crate::kernels::map::{Fun, INPUTS, INSTRUCTIONS, Instruction, OUTPUTS, Program, RUN};
-use crate::kernels::{binary, unary};
+use crate::kernels::{binary, scalars, unary};
 use crate::values::Shape;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
@@ -16,6 +16,8 @@ pub(super) enum Unit {
     Node(usize),
     /// Elementwise nodes, and a sum of one of them, by `map`.
     Map(Group),
+    /// The metrics and the scalars between them, by `scalars`.
+    Scalars(Tally),
 }
 
 /// Nodes that one dispatch of `map` computes.
@@ -25,6 +27,15 @@ pub(super) struct Group {
     pub members: Vec<usize>,
     /// A sum over trailing axes of a member, and the length of the runs in which it is formed.
     pub sum: Option<(usize, usize)>,
+}
+
+/// What one dispatch of `scalars` computes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Tally {
+    /// Elementwise nodes of one element, and sums to one, in order.
+    pub members: Vec<usize>,
+    /// The pack of all metrics.
+    pub pack: usize,
 }
 
 /// A group as a program.
@@ -38,10 +49,13 @@ pub(super) struct Assembled {
 }
 
 /// The live nodes of `ir`, reshapes left out (they are other names of their arguments), in an order in which each comes
-/// after what it reads; grouped if `group` says so.
-pub(super) fn schedule(ir: &Ir, group: bool) -> Vec<Unit> {
+/// after what it reads; grouped if `group` says so. `metrics` is their pack.
+pub(super) fn schedule(ir: &Ir, metrics: Option<usize>, group: bool) -> Vec<Unit> {
     let mut g = Grouping::new(ir);
     if group {
+        if let Some(pack) = metrics {
+            g.tally(pack);
+        }
         g.join_producers();
         g.join_neighbours();
         g.join_sums();
@@ -83,9 +97,10 @@ struct Grouping<'a> {
     ir: &'a Ir,
     live: Vec<bool>,
     readers: Vec<Vec<Option<usize>>>,
-    /// For each node its group; every live elementwise node has one.
+    /// For each node its group; every live elementwise node has one, but for those of the tally.
     group: Vec<Option<usize>>,
     groups: Vec<Group>,
+    tally: Option<Tally>,
 }
 
 impl<'a> Grouping<'a> {
@@ -97,7 +112,7 @@ impl<'a> Grouping<'a> {
             group[id] = Some(groups.len());
             groups.push(Group { members: vec![id], sum: None });
         }
-        Self { ir, live, readers: readers(ir), group, groups }
+        Self { ir, live, readers: readers(ir), group, groups, tally: None }
     }
 
     fn len(&self, id: usize) -> usize {
@@ -107,6 +122,39 @@ impl<'a> Grouping<'a> {
     /// The group of an elementwise node of `len` elements.
     fn joinable(&self, id: usize, len: usize) -> Option<usize> {
         self.group[id].filter(|_| elementwise(&self.ir.nodes[id].op) && self.len(id) == len)
+    }
+
+    /// All scalars behind the metrics, as long as nothing but metrics and such scalars is between.
+    fn tally(&mut self, pack: usize) {
+        let ir = self.ir;
+        let mut members: Vec<usize> = Vec::new();
+        let mut todo: Vec<usize> = ir.nodes[pack].args.iter().map(|&a| source(ir, a)).collect();
+        while let Some(id) = todo.pop() {
+            let n = &ir.nodes[id];
+            // Terms that `map` makes it adds up too: what is left of them is an input.
+            let short = |a: &usize| self.group[source(ir, *a)].is_none() && ir.nodes[*a].shape.len() <= scalars::TERMS;
+            let fit = n.shape.len() == 1
+                && (elementwise(&n.op) || matches!(n.op, Op::Sum { .. }) && n.args.iter().all(short));
+            // Other readers find it among the metrics.
+            let metric = ir.nodes[pack].args.iter().any(|&a| source(ir, a) == id);
+            let inner = || self.readers[id].iter().all(|r| r.is_some_and(|r| r == pack || members.contains(&r)));
+            if fit && !members.contains(&id) && (metric || inner()) {
+                members.push(id);
+                if elementwise(&n.op) {
+                    todo.extend(n.args.iter().map(|&a| source(ir, a)));
+                }
+            }
+        }
+        members.sort_unstable();
+        let tally = Tally { members, pack };
+        let inside: HashSet<usize> = tally.members.iter().copied().chain([pack]).collect();
+        if tally_program(ir, &tally).is_none() || !self.sound(&inside) {
+            return;
+        }
+        for &id in &tally.members {
+            self.group[id] = None;
+        }
+        self.tally = Some(tally);
     }
 
     /// What only one group reads joins it.
@@ -152,7 +200,7 @@ impl<'a> Grouping<'a> {
             let joined = Group { sum: Some((id, run)), ..self.groups[own].clone() };
             if self.groups[own].sum.is_none()
                 && assemble(self.ir, &self.readers, &joined).is_some()
-                && self.sound(&joined)
+                && self.sound(&joined.nodes())
             {
                 self.groups[own] = joined;
                 self.group[id] = Some(own);
@@ -182,7 +230,7 @@ impl<'a> Grouping<'a> {
         let mut members = [&self.groups[a].members[..], &self.groups[b].members[..]].concat();
         members.sort_unstable();
         let joined = Group { members, sum: self.groups[a].sum.or(self.groups[b].sum) };
-        if assemble(self.ir, &self.readers, &joined).is_none() || !self.sound(&joined) {
+        if assemble(self.ir, &self.readers, &joined).is_none() || !self.sound(&joined.nodes()) {
             return false;
         }
         for &id in joined.members.iter().chain(joined.sum.iter().map(|(id, _)| id)) {
@@ -193,36 +241,31 @@ impl<'a> Grouping<'a> {
         true
     }
 
-    /// Whether nothing that a group makes is needed, through others, by the group itself.
-    fn sound(&self, joined: &Group) -> bool {
-        let inside: HashSet<usize> = joined.members.iter().copied().chain(joined.sum.map(|(id, _)| id)).collect();
-        let mut seen = HashSet::new();
-        let mut todo: Vec<usize> = Vec::new();
-        let unit = |id: usize| -> Vec<usize> {
-            match self.group[id] {
-                Some(g) => {
-                    let group = &self.groups[g];
-                    group.members.iter().copied().chain(group.sum.map(|(id, _)| id)).collect()
-                }
-                None => vec![id],
-            }
-        };
-        let mut leave = |ids: &[usize], todo: &mut Vec<usize>| {
-            for reader in ids.iter().flat_map(|&id| &self.readers[id]).flatten() {
-                if !inside.contains(reader) && seen.insert(*reader) {
-                    todo.push(*reader);
-                }
-            }
-        };
-        leave(&inside.iter().copied().collect::<Vec<_>>(), &mut todo);
+    /// The nodes of the unit of a node.
+    fn unit(&self, id: usize) -> HashSet<usize> {
+        match (self.group[id], &self.tally) {
+            (Some(g), _) => self.groups[g].nodes(),
+            (None, Some(t)) if t.holds(id) => t.members.iter().copied().chain([t.pack]).collect(),
+            _ => HashSet::from([id]),
+        }
+    }
+
+    /// Whether nothing that a unit of these nodes makes is needed, through others, by the unit itself.
+    fn sound(&self, inside: &HashSet<usize>) -> bool {
+        let mut seen = inside.clone();
+        let mut todo: Vec<usize> = inside.iter().copied().collect();
         while let Some(id) = todo.pop() {
-            let unit = unit(id);
-            if unit.iter().any(|id| inside.contains(id))
-                || unit.iter().any(|&id| self.readers[id].iter().flatten().any(|r| inside.contains(r)))
-            {
-                return false;
+            for &reader in self.readers[id].iter().flatten() {
+                if inside.contains(&reader) {
+                    if !inside.contains(&id) {
+                        return false;
+                    }
+                } else if !seen.contains(&reader) {
+                    let unit = self.unit(reader);
+                    todo.extend(&unit);
+                    seen.extend(unit);
+                }
             }
-            leave(&unit, &mut todo);
         }
         true
     }
@@ -231,31 +274,30 @@ impl<'a> Grouping<'a> {
     fn order(self) -> Vec<Unit> {
         let ir = self.ir;
         // The node by which a unit is known: its last.
-        let key = |id: usize| match self.group[id] {
-            Some(g) => {
-                self.groups[g].members.iter().copied().chain(self.groups[g].sum.map(|s| s.0)).max().unwrap_or(id)
-            }
-            None => id,
-        };
+        let live: Vec<usize> =
+            (0..ir.nodes.len()).filter(|&id| self.live[id] && ir.nodes[id].op != Op::Reshape).collect();
+        let mut key: Vec<usize> = (0..ir.nodes.len()).collect();
+        for &id in &live {
+            key[id] = self.unit(id).into_iter().max().unwrap_or(id);
+        }
         let mut waits: BTreeMap<usize, HashSet<usize>> = BTreeMap::new();
         let mut feeds: BTreeMap<usize, HashSet<usize>> = BTreeMap::new();
-        for id in (0..ir.nodes.len()).filter(|&id| self.live[id] && ir.nodes[id].op != Op::Reshape) {
-            let to = key(id);
-            waits.entry(to).or_default();
-            for from in ir.nodes[id].args.iter().map(|&a| key(source(ir, a))).filter(|&from| from != to) {
-                waits.entry(to).or_default().insert(from);
+        for id in live {
+            let to = key[id];
+            let waits = waits.entry(to).or_default();
+            for from in ir.nodes[id].args.iter().map(|&a| key[source(ir, a)]).filter(|&from| from != to) {
+                waits.insert(from);
                 feeds.entry(from).or_default().insert(to);
             }
         }
-        let mut ready: BinaryHeap<Reverse<usize>> =
-            waits.iter().filter(|(_, w)| w.is_empty()).map(|(&k, _)| Reverse(k)).collect();
+        let first = waits.iter().filter(|(_, w)| w.is_empty()).map(|(&k, _)| Reverse(k));
+        let mut ready: BinaryHeap<Reverse<usize>> = first.collect();
         let total = waits.len();
         let mut units = Vec::with_capacity(total);
         while let Some(Reverse(at)) = ready.pop() {
-            units.push(match self.group[at] {
-                Some(g) if self.groups[g].members.len() > 1 || self.groups[g].sum.is_some() => {
-                    Unit::Map(self.groups[g].clone())
-                }
+            units.push(match (self.group[at].map(|g| &self.groups[g]), &self.tally) {
+                (Some(g), _) if g.members.len() > 1 || g.sum.is_some() => Unit::Map(g.clone()),
+                (None, Some(t)) if t.holds(at) => Unit::Scalars(t.clone()),
                 _ => Unit::Node(at),
             });
             for &to in feeds.get(&at).into_iter().flatten() {
@@ -266,8 +308,20 @@ impl<'a> Grouping<'a> {
                 }
             }
         }
-        assert_eq!(units.len(), total, "groups form a cycle");
+        assert_eq!(units.len(), total, "units wait for each other");
         units
+    }
+}
+
+impl Group {
+    fn nodes(&self) -> HashSet<usize> {
+        self.members.iter().copied().chain(self.sum.map(|(id, _)| id)).collect()
+    }
+}
+
+impl Tally {
+    fn holds(&self, id: usize) -> bool {
+        id == self.pack || self.members.contains(&id)
     }
 }
 
@@ -284,7 +338,7 @@ fn run(terms: usize, outer: usize) -> Option<usize> {
 
 /// A group as a program; None where `map` has not the room for it.
 pub(super) fn assemble(ir: &Ir, readers: &[Vec<Option<usize>>], group: &Group) -> Option<Assembled> {
-    let mut a = Assembler { ir, registers: BTreeMap::new(), program: Program::default(), inputs: Vec::new() };
+    let mut a = Assembler::new(ir, INSTRUCTIONS);
     let inside = |id: &Option<usize>| {
         id.is_some_and(|id| group.members.contains(&id) || group.sum.is_some_and(|(sum, _)| sum == id))
     };
@@ -293,21 +347,65 @@ pub(super) fn assemble(ir: &Ir, readers: &[Vec<Option<usize>>], group: &Group) -
     }
     let sum = group.sum.map(|(id, _)| a.registers[&source(ir, ir.nodes[id].args[0])]);
     let outputs: Vec<usize> = group.members.iter().copied().filter(|&id| !readers[id].iter().all(inside)).collect();
-    let mut program = a.program;
-    program.sum = sum;
-    program.outputs = outputs.iter().map(|id| a.registers[id]).collect();
+    let program = Program {
+        inputs: a.repeats,
+        instructions: a.instructions,
+        outputs: outputs.iter().map(|id| a.registers[id]).collect(),
+        sum,
+    };
     (outputs.len() <= OUTPUTS && !a.inputs.is_empty()).then_some(Assembled { program, inputs: a.inputs, outputs })
+}
+
+/// The metrics as a program.
+pub(super) struct TallyProgram {
+    /// For each input the node that is read, and the factor of its sum.
+    pub inputs: Vec<(usize, f32)>,
+    /// The instructions.
+    pub instructions: Vec<Instruction>,
+    /// The registers of the metrics.
+    pub outputs: Vec<u8>,
+}
+
+/// The metrics as a program; None where `scalars` has not the room for it.
+pub(super) fn tally_program(ir: &Ir, t: &Tally) -> Option<TallyProgram> {
+    let mut a = Assembler::new(ir, scalars::INSTRUCTIONS);
+    let mut factors: BTreeMap<usize, f32> = BTreeMap::new();
+    for &id in &t.members {
+        let n = &ir.nodes[id];
+        let Op::Sum { scale, .. } = n.op else {
+            a.node(id)?;
+            continue;
+        };
+        // One sum an input: its register is the sum's.
+        a.inputs.push(source(ir, n.args[0]));
+        a.repeats.push((0, 0));
+        factors.insert(a.inputs.len() - 1, scale as f32);
+        a.registers.insert(id, u8::try_from(a.inputs.len() - 1).ok().filter(|&r| usize::from(r) < scalars::INPUTS)?);
+    }
+    let outputs: Vec<u8> =
+        ir.nodes[t.pack].args.iter().map(|&c| a.operand(c, ir.nodes[c].shape)).collect::<Option<_>>()?;
+    let fits = (1..=scalars::OUTPUTS).contains(&outputs.len()) && !a.inputs.is_empty();
+    let inputs = a.inputs.iter().enumerate().map(|(i, &id)| (id, factors.get(&i).copied().unwrap_or(1.0))).collect();
+    fits.then_some(TallyProgram { inputs, instructions: a.instructions, outputs })
 }
 
 struct Assembler<'a> {
     ir: &'a Ir,
     /// Where the value of a node stands.
     registers: BTreeMap<usize, u8>,
-    program: Program,
     inputs: Vec<usize>,
+    repeats: Vec<(u32, u32)>,
+    instructions: Vec<Instruction>,
+    /// The most instructions.
+    room: usize,
 }
 
-impl Assembler<'_> {
+impl<'a> Assembler<'a> {
+    fn new(ir: &'a Ir, room: usize) -> Self {
+        let (registers, inputs, repeats, instructions) = Default::default();
+        Self { ir, registers, inputs, repeats, instructions, room }
+    }
+
     /// The instructions of a node: those that its own kernel executes, in their order.
     fn node(&mut self, id: usize) -> Option<()> {
         use binary::Op as B;
@@ -363,11 +461,11 @@ impl Assembler<'_> {
             Some(repeat) if inner(&n.op) => (source(self.ir, small), repeat),
             _ => whole,
         };
-        let known = self.inputs.iter().zip(&self.program.inputs).position(|(&i, &r)| i == id && r == repeat);
+        let known = self.inputs.iter().zip(&self.repeats).position(|(&i, &r)| i == id && r == repeat);
         let at = known.unwrap_or(self.inputs.len());
         if known.is_none() {
             self.inputs.push(id);
-            self.program.inputs.push(repeat);
+            self.repeats.push(repeat);
         }
         (at < INPUTS).then_some(at as u8)
     }
@@ -382,11 +480,11 @@ impl Assembler<'_> {
 
     fn push(&mut self, fun: Fun, left: u8, right: u8, alpha: f32, beta: f32) -> Option<u8> {
         let i = Instruction { fun, left, right, alpha, beta };
-        let all = &mut self.program.instructions;
+        let all = &mut self.instructions;
         let at = all.iter().position(|known| *known == i).unwrap_or_else(|| {
             all.push(i);
             all.len() - 1
         });
-        (at < INSTRUCTIONS).then_some((INPUTS + at) as u8)
+        (at < self.room).then_some((INPUTS + at) as u8)
     }
 }

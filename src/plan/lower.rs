@@ -1,7 +1,7 @@
 //! Lowering: every node becomes one dispatch, or nothing (reshapes, foldable broadcasts, values placed where they are
 //! needed), then effects, then memory.
 
-use super::group::{self, Group, Unit, schedule};
+use super::group::{self, Group, Tally, TallyProgram, Unit, schedule};
 use super::memory::{self, Temp};
 use super::rewrite::{Ir, rewrite};
 use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
@@ -63,13 +63,19 @@ pub fn compile(
     let values = next(effects.len());
 
     let mut l = Lowering::new(graph, layout, ir);
-    l.run(options.group);
+    l.run(packed, options.group);
     let mut log = log.map(|t| Log { path: String::new(), names: t.names, rows: LOG_ROWS });
-    l.effects(&effects, &values, &guarded, &mut log);
-    if let (Some(log), Some(packed)) = (&mut log, packed) {
+    if let Some(log) = &mut log {
+        if !effects.is_empty() {
+            log.names.push(SKIPPED.into());
+        }
         // Named by its width: plans of other columns share the Store.
         log.path = format!("log/table/{}", log.names.len());
-        l.log(log, packed);
+    }
+    match (&log, packed) {
+        _ if !effects.is_empty() => l.effects(&effects, &values, &guarded, log.as_ref().zip(packed)),
+        (Some(log), Some(packed)) => l.log(log, packed),
+        _ => {}
     }
     let (slots, live_bytes) = memory::assign(&mut l.dispatches, &l.temps, options.reuse);
     let plan = Plan {
@@ -115,15 +121,58 @@ impl<'a> Lowering<'a> {
         Self { graph, layout, ir, wanted, values, dispatches: vec![], stores: vec![], temps: vec![] }
     }
 
-    fn run(&mut self, group: bool) {
+    fn run(&mut self, metrics: Option<usize>, group: bool) {
         self.place_packs(&self.ir.live());
         let readers = group::readers(&self.ir);
-        for unit in schedule(&self.ir, group) {
+        let units = schedule(&self.ir, metrics, group);
+        for t in units.iter().filter_map(|u| if let Unit::Scalars(t) = u { Some(t) } else { None }) {
+            // No buffer is read and written at once: what it reads stands elsewhere than among the metrics.
+            for arg in self.ir.nodes[t.pack].args.clone() {
+                let source = group::source(&self.ir, arg);
+                self.wanted[source] = None;
+            }
+        }
+        for unit in units {
             match unit {
                 Unit::Node(id) => self.node(id),
                 Unit::Map(group) => self.map(&group, &readers),
+                Unit::Scalars(tally) => self.scalars(&tally),
             }
         }
+    }
+
+    /// The metrics as one dispatch of `scalars`.
+    fn scalars(&mut self, t: &Tally) {
+        let TallyProgram { inputs, instructions, outputs } =
+            group::tally_program(&self.ir, t).expect("a tally was assembled when it was formed");
+        let mut ins: Vec<View> = Vec::new();
+        let mut terms: Vec<(u32, f32)> = Vec::new();
+        for (id, scale) in inputs {
+            // The parts of a sum need no other pass.
+            let x = if let Value::Parts(x, parts) = self.values[id]
+                && x.len == parts
+            {
+                x
+            } else {
+                self.here(id)
+            };
+            terms.push((x.len as u32, scale));
+            ins.push(x);
+        }
+        ins.resize(k::scalars::INPUTS, ins[0]);
+        let n = self.ir.nodes[t.pack].clone();
+        let Op::Pack { path, places } = &n.op else { unreachable!("a tally ends in a pack") };
+        let store = self.scratch(path, DType::F32, n.shape.len());
+        let out = range(store, 0, places[places.len() - 1] + 1, DType::F32);
+        for (&arg, &place) in n.args.iter().zip(places) {
+            let id = group::source(&self.ir, arg);
+            if t.members.contains(&id) {
+                self.values[id] = Value::Here(range(store, place, 1, DType::F32));
+            }
+        }
+        self.values[t.pack] = Value::Here(range(store, 0, n.shape.len(), DType::F32));
+        let (consts, params) = k::scalars::Program { inputs: terms, instructions, outputs }.call(ALIGN);
+        self.emit("scalars", consts, params, ins, vec![out], &n.scope);
     }
 
     /// A group as one dispatch of `map`.
@@ -517,18 +566,14 @@ impl<'a> Lowering<'a> {
         (name, consts, p.words(), vec![x, w, third])
     }
 
+    /// Of a plan without effects: the metrics go to their row of the table.
     fn log(&mut self, log: &Log, packed: usize) {
-        let (x, columns) = (self.here(packed), log.names.len());
-        let len = LOG_ROWS * columns;
-        let table = self.scratch(&log.path, DType::F32, len);
+        let (x, columns, table) = (self.here(packed), log.names.len(), self.table(log));
         let p = k::log_row::LogRowParams { k: columns as u32, stride: ALIGN as u32, rows: LOG_ROWS as u32 };
-        self.emit("log_row", vec![WG], p.words(), vec![x], vec![range(table, 0, len, DType::F32)], "log");
+        self.emit("log_row", vec![WG], p.words(), vec![x], vec![table], "log");
     }
 
-    fn effects(&mut self, effects: &[Effect], values: &[usize], guarded: &[usize], log: &mut Option<Log>) {
-        if effects.is_empty() {
-            return;
-        }
+    fn effects(&mut self, effects: &[Effect], values: &[usize], guarded: &[usize], log: Option<(&Log, usize)>) {
         // What an earlier effect overwrites is copied while it still has its value.
         let mut sources: Vec<View> = Vec::new();
         for &v in values {
@@ -549,11 +594,27 @@ impl<'a> Lowering<'a> {
         to
     }
 
-    /// Counts what is not finite among the values and the guarded nodes; returns the flag that gates every effect.
-    fn gate(&mut self, effects: &[Effect], sources: &[View], guarded: &[usize], log: &mut Option<Log>) -> View {
-        let mut checked: Vec<(View, bool)> = Vec::new();
+    /// Counts what is not finite among the values and the guarded nodes; returns the flag that gates every effect. The
+    /// metrics go to their row of the table on the way.
+    fn gate(&mut self, effects: &[Effect], sources: &[View], guarded: &[usize], log: Option<(&Log, usize)>) -> View {
+        // Without metrics a table of the flag alone, which nobody fetches, and one number that stands for no column.
+        let (x, columns, table) = match log {
+            Some((log, packed)) => (self.here(packed), log.names.len() - 1, self.table(log)),
+            None => {
+                let one = self.temp(DType::F32, 1);
+                self.fill(k::fill::Op::Const, 0.0, 0, one, "guard");
+                (one, 0, self.temp(DType::F32, LOG_ROWS))
+            }
+        };
+        let (mut checked, mut checked_columns): (Vec<(View, bool)>, u32) = (Vec::new(), 0);
         for &g in guarded {
-            checked.push((self.here(g), false));
+            let v = self.here(g);
+            let column = v.offset / ALIGN;
+            let metric = columns > 0 && v.buffer == x.buffer && column < columns.min(k::gate::CHECKED);
+            match metric {
+                true => checked_columns |= 1 << column,
+                false => checked.push((v, false)),
+            }
         }
         for (e, v) in effects.iter().zip(sources) {
             // Adam squares the gradient: its square must be finite too.
@@ -580,20 +641,23 @@ impl<'a> Lowering<'a> {
         }
         let flag = self.temp(DType::U32, 1);
         let skipped = self.persistent("guard/skipped", DType::U32, 1);
-        let p = k::gate::GateParams { n: n as u32 };
-        let report = match log {
-            Some(log) => {
-                // The last column of the metrics.
-                let column = log.names.len();
-                log.names.push(SKIPPED.into());
-                let packed = self.scratch(&format!("log/packed/{column}"), DType::F32, (column + 1) * ALIGN);
-                range(packed, column * ALIGN, 1, DType::F32)
-            }
-            None => self.temp(DType::F32, 1),
+        let p = k::gate::GateParams {
+            n: n as u32,
+            k: columns as u32,
+            stride: ALIGN as u32,
+            rows: LOG_ROWS as u32,
+            checked: checked_columns,
         };
-        let outs = vec![flag, range(skipped, 0, 1, DType::U32), report];
-        self.emit("gate", vec![], p.words(), vec![range(counts, 0, n, DType::U32)], outs, "guard");
+        let (ins, outs) =
+            (vec![range(counts, 0, n, DType::U32), x], vec![flag, range(skipped, 0, 1, DType::U32), table]);
+        self.emit("gate", vec![], p.words(), ins, outs, "guard");
         flag
+    }
+
+    fn table(&mut self, log: &Log) -> View {
+        let len = LOG_ROWS * log.names.len();
+        let table = self.scratch(&log.path, DType::F32, len);
+        range(table, 0, len, DType::F32)
     }
 
     fn effect(&mut self, effect: &Effect, value: View, flag: View) {

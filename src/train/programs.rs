@@ -104,19 +104,22 @@ fn objective<'g>(net: &Scope<'g>, c: &Config, set: &SetShape, size: usize) -> Lo
     models::classifier(model, net, x, y)
 }
 
-/// The parameters of a model and their place, for bindings of at most `limit` elements.
+/// The parameters of a model and their place, for bindings of at most `limit` elements: all together where every step
+/// updates all of them, so that one dispatch does, else by group.
 pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Train);
     let one = |width| graph.constant(0.0, Shape::new(&[1, width])).with_batch_axis(0);
     let (model, x) = (models::of(&c.model), one(features));
+    let whole = c.train.alternate.is_empty() && c.train.pretrain == 0 && !c.classifier.freeze;
+    let lay_out = if whole { ParamLayout::together } else { ParamLayout::new };
     if c.classifier.wanted() {
         // Of the encoder what the code is made of: not a variance.
         let loss = models::classifier(model, &net, x, one(c.classifier.classes));
-        return ParamLayout::new(reached(&graph, loss.total, false), limit);
+        return lay_out(reached(&graph, loss.total, false), limit);
     }
     model.loss(&net, x);
-    ParamLayout::new(graph.params(), limit)
+    lay_out(graph.params(), limit)
 }
 
 /// The parameters that a tensor is made of; or those of them that it has a gradient by.

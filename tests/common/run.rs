@@ -85,6 +85,17 @@ pub fn grouped(s: &mut Session, n: u64, group: u64) -> Vec<Vec<f32>> {
     rows
 }
 
+/// What a kind of store (`params`, `adam.m`, …) has of the parameters of a group, one after the other.
+pub fn stored(s: &mut Session, kind: &str, group: &str) -> Vec<f32> {
+    let mut all = Vec::new();
+    for (p, place) in s.layout.params.iter().zip(&s.layout.places).filter(|(p, _)| p.group() == group) {
+        let bucket = s.exec.read(&format!("{kind}/{}", s.layout.buckets[place.bucket].name)).unwrap();
+        all.extend(&bucket.f32()[place.offset..][..p.shape.len()]);
+    }
+    assert!(!all.is_empty(), "no parameter of {group}");
+    all
+}
+
 /// A mean of an evaluation, by name.
 pub fn mean(of: &Evaluation, name: &str) -> f64 {
     of.means.values().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no {name}")).1
