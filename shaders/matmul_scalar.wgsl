@@ -1,15 +1,19 @@
-// y[b] = act(op(A[b]) op(B[b]) + bias), b < batch; y: [m, n]; op(A): [m, k], stored [k, m] if TA; op(B): [k, n], stored
-// [n, k] if TB; bias: [n]. Any sizes; where they allow it, matmul_vec4 is faster.
+// y[b] = act(op(A[b]) op(B[b]) + bias + c[b]) slope'(h[b]), b < batch; y, c, h: [m, n]; op(A): [m, k], stored [k, m] if
+// TA; op(B): [k, n], stored [n, k] if TB; bias: [n]; slope' in terms of h = slope(.). Any sizes; where they allow it,
+// matmul_vec4 is faster.
 #import index
 #import numerics
 
 override TA: u32;
 override TB: u32;
-// With BIAS = 0 the binding holds any buffer, unread.
+// Without BIAS, ADD or SLOPE the binding of bias, c or h holds any buffer, unread.
 override BIAS: u32;
 override ACT: u32;
+override ADD: u32;
+override SLOPE: u32;
 override WGX: u32 = 8u;
 override WGY: u32 = 4u;
+const NONE = 0u;
 const RELU = 1u;
 const SIGMOID = 2u;
 const TANH = 3u;
@@ -27,8 +31,30 @@ struct Params {
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-@group(0) @binding(4) var<uniform> p: Params;
+@group(0) @binding(3) var<storage, read> c: array<f32>;
+@group(0) @binding(4) var<storage, read> h: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(6) var<uniform> p: Params;
+
+fn activated(v: f32) -> f32 {
+  switch ACT {
+    // select, not max: max(NaN, 0) is 0 on some drivers.
+    case RELU { return select(v, 0.0, v < 0.0); }
+    case SIGMOID { return sigmoid_(v); }
+    case TANH { return tanh_(v); }
+    default { return v; }
+  }
+}
+
+// v slope'(u).
+fn sloped(v: f32, u: f32) -> f32 {
+  switch SLOPE {
+    case RELU { return select(0.0, v, u > 0.0); }
+    case SIGMOID { return v * (u * (1.0 - u)); }
+    case TANH { return v * (1.0 - u * u); }
+    default { return v; }
+  }
+}
 
 // Where rows i … i+3 of op(A) begin. Past the edge the last one stands in: computed, never stored.
 fn row_starts(first: u32, i: u32) -> vec4u {
@@ -71,8 +97,7 @@ fn added(j: u32) -> vec4f {
 
 fn put(first: u32, i: u32, j: u32, v: vec4f) {
   if i >= p.m { return; }
-  // select, not max: max(NaN, 0) is 0 on some drivers.
-  let x = select(v, vec4f(), (v < vec4f()) & vec4<bool>(ACT == RELU));
+  let x = select(v, vec4f(), (v < vec4f()) & vec4<bool>(ACT == RELU && ADD == 0u));
   let at = first + i * p.n + j;
   if j < p.n { y[at] = x.x; }
   if j + 1u < p.n { y[at + 1u] = x.y; }
@@ -123,14 +148,18 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
   let d1 = added(j + WGX);
   store(fy, i, j + WGX, d1, c01);
   store(fy, i + 4u, j + WGX, d1, c11);
-  // Costly activations run over the sums just stored, in a loop: inlined 64 times they would take seconds to compile.
-  if ACT == SIGMOID || ACT == TANH {
+  // What else there is runs over the sums just stored, in a loop: inlined 64 times it would take seconds to compile.
+  if ADD != 0u || SLOPE != NONE || ACT == SIGMOID || ACT == TANH {
     for (var t = 0u; t < ROWS * COLS * 4u; t++) {
       let r = i + t / (COLS * 4u);
-      let c = 4u * (j + t / 4u % COLS * WGX) + t % 4u;
-      if r < p.m && c < p.n {
-        let at = fy + r * p.n + c;
-        if ACT == SIGMOID { y[at] = sigmoid_(y[at]); } else { y[at] = tanh_(y[at]); }
+      let s = 4u * (j + t / 4u % COLS * WGX) + t % 4u;
+      if r < p.m && s < p.n {
+        let at = fy + r * p.n + s;
+        var v = y[at];
+        if ADD != 0u { v += c[at]; }
+        v = activated(v);
+        if SLOPE != NONE { v = sloped(v, h[at]); }
+        y[at] = v;
       }
     }
   }

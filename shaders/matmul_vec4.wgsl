@@ -1,15 +1,19 @@
-// y[b] = act(op(A[b]) op(B[b]) + bias), b < batch; y: [m, n]; op(A): [m, k], stored [k, m] if TA; op(B): [k, n], stored
-// [n, k] if TB; bias: [n]. Needs n % 4 = 0, and k % 4 = 0 (NN, NT) or m % 4 = 0 (TN); TT is left to matmul_scalar.
+// y[b] = act(op(A[b]) op(B[b]) + bias + c[b]) slope'(h[b]), b < batch; y, c, h: [m, n]; op(A): [m, k], stored [k, m] if
+// TA; op(B): [k, n], stored [n, k] if TB; bias: [n]; slope' in terms of h = slope(.). Needs n % 4 = 0, and k % 4 = 0 (NN,
+// NT) or m % 4 = 0 (TN); TT is left to matmul_scalar.
 #import index
 #import numerics
 
 override TA: u32;
 override TB: u32;
-// With BIAS = 0 the binding holds any buffer, unread.
+// Without BIAS, ADD or SLOPE the binding of bias, c or h holds any buffer, unread.
 override BIAS: u32;
 override ACT: u32;
+override ADD: u32;
+override SLOPE: u32;
 override WGX: u32 = 8u;
 override WGY: u32 = 4u;
+const NONE = 0u;
 const RELU = 1u;
 const SIGMOID = 2u;
 const TANH = 3u;
@@ -27,8 +31,30 @@ struct Params {
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(4) var<uniform> p: Params;
+@group(0) @binding(3) var<storage, read> c: array<vec4f>;
+@group(0) @binding(4) var<storage, read> h: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(6) var<uniform> p: Params;
+
+fn activated(v: f32) -> f32 {
+  switch ACT {
+    // select, not max: max(NaN, 0) is 0 on some drivers.
+    case RELU { return select(v, 0.0, v < 0.0); }
+    case SIGMOID { return sigmoid_(v); }
+    case TANH { return tanh_(v); }
+    default { return v; }
+  }
+}
+
+// v slope'(u).
+fn sloped(v: f32, u: f32) -> f32 {
+  switch SLOPE {
+    case RELU { return select(0.0, v, u > 0.0); }
+    case SIGMOID { return v * (u * (1.0 - u)); }
+    case TANH { return v * (1.0 - u * u); }
+    default { return v; }
+  }
+}
 
 // v, or zeros past the last k. Both operands are masked, as 0 · NaN is NaN.
 fn masked(v: vec4f, k: u32) -> vec4f {
@@ -73,8 +99,7 @@ fn cols(first: u32, j: u32, q: u32) -> mat4x4f {
 
 fn put(first: u32, i: u32, j: u32, v: vec4f) {
   if i >= p.m { return; }
-  // select, not max: max(NaN, 0) is 0 on some drivers.
-  y[first + i * (p.n / 4u) + j] = select(v, vec4f(), (v < vec4f()) & vec4<bool>(ACT == RELU));
+  y[first + i * (p.n / 4u) + j] = select(v, vec4f(), (v < vec4f()) & vec4<bool>(ACT == RELU && ADD == 0u));
 }
 
 fn store(first: u32, i: u32, j: u32, sums: mat4x4f) {
@@ -128,19 +153,21 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
   store(fy, i, j3, c03); store(fy, i + 4u, j3, c13); store(fy, i + 8u, j3, c23); store(fy, i + 12u, j3, c33);
   let j4 = j + 4u * WGX;
   store(fy, i, j4, c04); store(fy, i + 4u, j4, c14); store(fy, i + 8u, j4, c24); store(fy, i + 12u, j4, c34);
-  // Costly activations run over the sums just stored, in a loop: inlined 80 times they would take seconds to compile.
-  if ACT == SIGMOID || ACT == TANH {
+  // What else there is runs over the sums just stored, in a loop: inlined 80 times it would take seconds to compile.
+  if ADD != 0u || SLOPE != NONE || ACT == SIGMOID || ACT == TANH {
     for (var t = 0u; t < ROWS * COLS; t++) {
       let r = i + t / COLS;
-      let c = j + t % COLS * WGX;
-      if r < p.m && c < p.n / 4u {
-        let at = fy + r * (p.n / 4u) + c;
-        let v = y[at];
-        if ACT == SIGMOID {
-          y[at] = vec4f(sigmoid_(v.x), sigmoid_(v.y), sigmoid_(v.z), sigmoid_(v.w));
-        } else {
-          y[at] = vec4f(tanh_(v.x), tanh_(v.y), tanh_(v.z), tanh_(v.w));
+      let s = j + t % COLS * WGX;
+      if r < p.m && s < p.n / 4u {
+        let at = fy + r * (p.n / 4u) + s;
+        var v = y[at];
+        if ADD != 0u { v += c[at]; }
+        v = vec4f(activated(v.x), activated(v.y), activated(v.z), activated(v.w));
+        if SLOPE != NONE {
+          let u = h[at];
+          v = vec4f(sloped(v.x, u.x), sloped(v.y, u.y), sloped(v.z, u.z), sloped(v.w, u.w));
         }
+        y[at] = v;
       }
     }
   }

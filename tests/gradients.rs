@@ -417,7 +417,7 @@ fn examples() -> Vec<Op> {
         Op::Reparam,
         Op::Detach,
         Op::Pack { path: String::new(), places: vec![] },
-        Op::Linear { ta: false, tb: false, bias: false, act: Act::None },
+        Op::Linear { ta: false, tb: false, bias: false, act: Act::None, add: false, slope: Act::None },
         Op::BceGrad(1.0),
         Op::TopK(Count::Fixed(1)),
         Op::JacobianPenalty(Act::None),

@@ -250,6 +250,25 @@ impl<'g> Random<'g> {
         }
     }
 
+    /// A loss of a net of one hidden layer and its slopes, which nothing differentiates again: so its backward pass fuses
+    /// as that of a model does.
+    fn net(&mut self) -> Vec<Tensor<'g>> {
+        let g = self.g;
+        let [batch, inputs] = [0, 1].map(|_| self.rng.pick(&[3, 4, 8, 20]));
+        let [hidden, outputs] = [0, 1].map(|_| self.rng.pick(&[1, 4, 7, 8, 24]));
+        let x = self.fixed(Shape::new(&[batch, inputs])).tanh();
+        let [w, v] = [("d.w", [hidden, inputs]), ("d.v", [outputs, hidden])].map(|(name, d)| param(g, name, &d));
+        let [b, c] = [("d.b", hidden), ("d.c", outputs)].map(|(name, n)| param(g, name, &[n]));
+        let h = x.matmul_as(w, false, true) + b;
+        let h = match self.rng.below(3) {
+            0 => h.relu(),
+            1 => h.sigmoid(),
+            _ => h.tanh(),
+        };
+        let loss = total((h.matmul_as(v, false, true) + c).softplus()) * 0.125;
+        [vec![loss], grad(loss, &[w, b, v, c])].concat()
+    }
+
     fn grow(&mut self) {
         let t = self.any();
         let new = if t.len() > 400 {
@@ -269,7 +288,10 @@ impl<'g> Random<'g> {
     }
 }
 
-/// A random graph; its outputs are a loss, its gradient, a function of that, and the gradient of that.
+/// How many outputs come of [`Random::net`].
+const OF_NET: usize = 5;
+
+/// A random graph; its outputs are a loss, its gradient, a function of that, and the gradient of that, and a small net's.
 fn random_graph(g: &Graph, seed: usize) -> Vec<Tensor<'_>> {
     random_graph_with(g, seed, true)
 }
@@ -330,7 +352,7 @@ fn random_graph_with(g: &Graph, seed: usize, detach: bool) -> Vec<Tensor<'_>> {
     if seed.is_multiple_of(2) && !seed.is_multiple_of(8) || seed % 8 == 1 {
         g.log(&[("loss".into(), loss), ("second".into(), second)]);
     }
-    [loss, second].into_iter().chain(d).chain(dd).collect()
+    [loss, second].into_iter().chain(d).chain(dd).chain(r.net()).collect()
 }
 
 struct Compiled {
@@ -581,7 +603,7 @@ fn gradients_of_random_graphs_agree_with_differences() {
     for seed in 0..DIFFERENCED {
         let g = Graph::new();
         let parts = random_graph_with(&g, seed, false);
-        let n = (parts.len() - 2) / 2;
+        let n = (parts.len() - 2 - OF_NET) / 2;
         let mut e = Evaluated::new(&g, &parts, PLAIN);
         let begin = |p: &elbo::graph::ParamDecl| Rng::new(&p.path, seed).between(p.shape.len(), -1.0, 1.0);
         for p in g.params() {
@@ -739,6 +761,10 @@ fn w(g: &Graph) -> Tensor<'_> {
 fn b(g: &Graph) -> Tensor<'_> {
     param(g, "w.1", &[7])
 }
+/// Of the shape of x·w.
+fn c(g: &Graph) -> Tensor<'_> {
+    param(g, "w.3", &[6, 7])
+}
 fn y(g: &Graph) -> Tensor<'_> {
     param(g, "y.0", &[6, 5])
 }
@@ -805,6 +831,90 @@ const FUSIONS: &[Fusion] = &[
             |g| vec![x(g).matmul(w(g)) - b(g)],
             |g| vec![param(g, "x.0", &[2, 3, 5]).matmul(param(g, "w.0", &[2, 5, 7])) + b(g)],
         ],
+    },
+    Fusion {
+        rule: "addend",
+        fires: |g| vec![x(g).matmul(w(g)) + c(g)],
+        kernel: "nn+add",
+        saved: 1,
+        spares: &[
+            |g| {
+                let p = x(g).matmul(w(g));
+                vec![p + c(g), p]
+            },
+            |g| vec![x(g).matmul(w(g)) - c(g)],
+            |g| vec![x(g).matmul(w(g)).relu() + c(g)],
+            |g| {
+                let p = x(g).matmul(w(g));
+                vec![p + p]
+            },
+            // What is repeated is folded into the addition.
+            |g| vec![x(g).matmul(w(g)) + param(g, "w.2", &[6, 1])],
+            |g| vec![x(g).matmul(w(g)).reshape(&[2, 3, 7]) + param(g, "w.2", &[2, 3, 7])],
+        ],
+    },
+    // Of two products one takes up the other; the addend may come after the product, and a bias before it.
+    Fusion {
+        rule: "addend",
+        fires: |g| vec![x(g).matmul(w(g)) + y(g).matmul(w(g).exp())],
+        kernel: "nn+add",
+        saved: 1,
+        spares: &[],
+    },
+    Fusion {
+        rule: "addend",
+        fires: |g| {
+            let p = x(g).matmul(w(g)) + b(g);
+            vec![(c(g).exp() + p).tanh()]
+        },
+        kernel: "nn+bias+add+tanh",
+        saved: 3,
+        spares: &[|g| {
+            let p = x(g).matmul(w(g)) + b(g) + c(g);
+            vec![p.tanh(), p]
+        }],
+    },
+    Fusion {
+        rule: "addend",
+        fires: |g| {
+            let p = param(g, "x.0", &[2, 3, 5]).matmul(param(g, "w.0", &[2, 5, 7]));
+            vec![p + param(g, "w.1", &[2, 3, 7])]
+        },
+        kernel: "nn+add",
+        saved: 1,
+        spares: &[],
+    },
+    Fusion {
+        rule: "slope",
+        fires: |g| vec![x(g).matmul(w(g)) * c(g).step()],
+        kernel: "nn·relu′",
+        saved: 2,
+        spares: &[
+            |g| {
+                let p = x(g).matmul(w(g));
+                vec![p * c(g).step(), p]
+            },
+            |g| vec![c(g) * x(g).matmul(w(g)).step()],
+            |g| vec![x(g).matmul(w(g)) * param(g, "w.2", &[6, 1]).step()],
+        ],
+    },
+    Fusion {
+        rule: "slope",
+        fires: |g| vec![(x(g).matmul(w(g)) + c(g).exp()) * (c(g) * (1.0 - c(g)))],
+        kernel: "nn+add·sigmoid′",
+        saved: 4,
+        spares: &[],
+    },
+    Fusion {
+        rule: "slope",
+        fires: |g| {
+            let h = param(g, "w.1", &[2, 3, 7]);
+            let p = param(g, "x.0", &[2, 3, 5]).matmul(param(g, "w.0", &[2, 5, 7])).tanh();
+            vec![p * (1.0 - h.square())]
+        },
+        kernel: "nn+tanh·tanh′",
+        saved: 4,
+        spares: &[],
     },
     Fusion {
         rule: "activation",
@@ -963,7 +1073,7 @@ fn the_backward_pass_of_a_dense_net_is_fused() {
         [vec![loss], grad(loss, &params)].concat()
     };
     let [fused, _] = both(build, "dense net");
-    for kernel in ["+bias+relu", "+sigmoid", "+tanh", "relugrad", "sigmoidgrad", "tanhgrad", "bce grad"] {
+    for kernel in ["+bias+relu", "+sigmoid", "+tanh", "·relu′", "·sigmoid′", "·tanh′", "bce grad"] {
         assert!(fused.iter().any(|k| k.contains(kernel)), "{kernel} is not in {fused:?}");
     }
 }

@@ -85,16 +85,20 @@ pub enum Op {
         /// The offset of each argument in elements.
         places: Vec<usize>,
     },
-    /// act(op(A)·op(B) + bias): made by fusion.
+    /// act(op(A)·op(B) + bias + C)·slope′(H): made by fusion. Arguments: A, B, then those of bias, C and H that there are.
     Linear {
         /// A is stored transposed.
         ta: bool,
         /// B is stored transposed.
         tb: bool,
-        /// Whether there is a third argument, the bias.
+        /// Whether there is a bias.
         bias: bool,
         /// What is applied to each element.
         act: Act,
+        /// Whether there is a C, of the shape of the result.
+        add: bool,
+        /// By whose slope, in terms of its result H, each element is multiplied; of [`Act::None`] it is 1, without H.
+        slope: Act,
     },
     /// (σ(a) − x)·scale: made by fusion.
     BceGrad(f32),

@@ -1,4 +1,4 @@
-//! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias), y: \[m, n\], any sizes, all four forms. Twin of
+//! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias + c\[b\]) · slope′(h\[b\]), y: \[m, n\], any sizes, all four forms. Twin of
 //! shaders/matmul_scalar.wgsl; all but the file is shared with [`matmul_vec4`](super::matmul_vec4).
 
 use super::matmul_vec4::{Form, MatmulParams, Tile, cases, reads, twin, work};

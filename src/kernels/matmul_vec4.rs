@@ -1,10 +1,12 @@
-//! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias), y: \[m, n\], four columns at a time. Twin of shaders/matmul_vec4.wgsl.
+//! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias + c\[b\]) · slope′(h\[b\]), y: \[m, n\], four columns at a time. Twin of
+//! shaders/matmul_vec4.wgsl.
 //!
 //! Here stands too what both matmul kernels share: forms, activations, the twin, how work divides, and the cases.
-//! op(A): \[m, k\], stored \[k, m\] with `TA`; op(B): \[k, n\], stored \[n, k\] with `TB`; bias: \[n\]. Tensors are dense
-//! and row-major. Without `BIAS` the third input is any buffer (by convention `a` again) and is not read.
+//! op(A): \[m, k\], stored \[k, m\] with `TA`; op(B): \[k, n\], stored \[n, k\] with `TB`; bias: \[n\]; c and h: \[m, n\],
+//! where slope′ is written in h = slope(·), so that dy·act′ of a layer is the product that makes dy. Tensors are dense and
+//! row-major. Without `BIAS`, `ADD` or `SLOPE` their input is any buffer (by convention `a` again) and is not read.
 
-use super::{Case, Consts, In, Out, StepRow, Twin, Values, Work, params, values};
+use super::{Case, Consts, In, Out, StepRow, Twin, Values, Work, binary, params, values};
 use crate::values::Real;
 use std::ops::Range;
 
@@ -47,6 +49,17 @@ impl Act {
             Act::Tanh => R::one() - h * h,
         }
     }
+
+    /// dy·act′ in terms of h = act(x), as the kernel `binary` computes it.
+    #[inline(always)]
+    pub fn pull<R: Real>(self, dy: R, h: R) -> R {
+        match self {
+            Act::None => dy,
+            Act::Relu => binary::Op::ReluGrad.apply(dy, h),
+            Act::Sigmoid => binary::Op::SigmoidGrad.apply(dy, h),
+            Act::Tanh => binary::Op::TanhGrad.apply(dy, h),
+        }
+    }
 }
 
 params! {
@@ -74,34 +87,50 @@ pub struct Form {
     pub bias: bool,
     /// What is applied to the sums.
     pub act: Act,
+    /// There is a c.
+    pub add: bool,
+    /// By whose slope at h the result is multiplied; of [`Act::None`] it is 1, and there is no h.
+    pub slope: Act,
     /// Invocations of a workgroup along n and along m.
     pub wg: (u32, u32),
 }
 
 impl Form {
     /// The names of the overrides, in order.
-    pub const OVERRIDES: &'static [&'static str] = &["TA", "TB", "BIAS", "ACT", "WGX", "WGY"];
+    pub const OVERRIDES: &'static [&'static str] = &["TA", "TB", "BIAS", "ACT", "ADD", "SLOPE", "WGX", "WGY"];
+
+    /// op(A)·op(B) and nothing else, by workgroups of one invocation.
+    pub const fn product(ta: bool, tb: bool) -> Self {
+        Self { ta, tb, bias: false, act: Act::None, add: false, slope: Act::None, wg: (1, 1) }
+    }
 
     /// The form that override values mean.
     pub fn of(c: &Consts) -> Self {
-        let act = Act::ALL[c[3] as usize];
-        Self { ta: c[0] != 0, tb: c[1] != 0, bias: c[2] != 0, act, wg: (c[4], c[5]) }
+        let [act, slope] = [c[3], c[5]].map(|a| Act::ALL[a as usize]);
+        Self { ta: c[0] != 0, tb: c[1] != 0, bias: c[2] != 0, act, add: c[4] != 0, slope, wg: (c[6], c[7]) }
     }
 
     /// The override values of this form.
-    pub fn consts(&self) -> [u32; 6] {
-        [self.ta.into(), self.tb.into(), self.bias.into(), self.act as u32, self.wg.0, self.wg.1]
+    pub fn consts(&self) -> [u32; 8] {
+        let [ta, tb, bias, add] = [self.ta, self.tb, self.bias, self.add].map(u32::from);
+        [ta, tb, bias, self.act as u32, add, self.slope as u32, self.wg.0, self.wg.1]
     }
 
-    /// "nn", "nt", "tn" or "tt", then "+bias" and the activation, if any.
+    /// "nn", "nt", "tn" or "tt", then "+bias", "+add", the activation, and the slope as "·relu′", if any.
     pub fn describe(&self) -> String {
         let letter = |t: bool| if t { 't' } else { 'n' };
         let mut s = format!("{}{}", letter(self.ta), letter(self.tb));
         if self.bias {
             s += "+bias";
         }
+        if self.add {
+            s += "+add";
+        }
         if self.act != Act::None {
             s += &format!("+{:?}", self.act).to_lowercase();
+        }
+        if self.slope != Act::None {
+            s += &format!("·{:?}′", self.slope).to_lowercase();
         }
         s
     }
@@ -142,10 +171,12 @@ pub fn work((rows, columns): Tile, c: &Consts, p: &MatmulParams) -> Work {
     }
 }
 
-/// What both kernels read: A, B, and of the bias n where there is one.
+/// What both kernels read: A, B, and of bias, c and h what there is.
 pub fn reads(c: &Consts, p: &MatmulParams) -> Vec<usize> {
     let [m, n, k, batch] = [p.m, p.n, p.k, p.batch].map(|x| x as usize);
-    vec![batch * m * k, batch * k * n, if Form::of(c).bias { n } else { 0 }]
+    let (form, y) = (Form::of(c), batch * m * n);
+    let given = |is: bool, n: usize| if is { n } else { 0 };
+    vec![batch * m * k, batch * k * n, given(form.bias, n), given(form.add, y), given(form.slope != Act::None, y)]
 }
 
 /// The twin of both kernels. A sum runs over k from 0, whatever the form.
@@ -178,8 +209,18 @@ pub fn twin<R: Real>(c: &Consts, p: &MatmulParams, ins: &[In<R>], outs: &mut [Ou
                 *y += b;
             }
         }
-        for y in y {
+        if form.add {
+            for (y, &c) in y.iter_mut().zip(&ins[3].f()[row * n..]) {
+                *y += c;
+            }
+        }
+        for y in &mut *y {
             *y = form.act.apply(*y);
+        }
+        if form.slope != Act::None {
+            for (y, &h) in y.iter_mut().zip(&ins[4].f()[row * n..]) {
+                *y = form.slope.pull(*y, h);
+            }
         }
     }
 }
@@ -189,12 +230,17 @@ pub fn case(form: Form, (m, n, k, batch): (usize, usize, usize, usize), kind: Va
     let salt = (m * 31 + n * 17 + k) as u32;
     let a = values(kind, batch * m * k, salt);
     let b = values(kind, batch * k * n, salt + 1);
-    let bias = if form.bias { values(kind, n, salt + 2) } else { a.clone() };
+    let other = |is: bool, n: usize, salt: u32| if is { values(kind, n, salt) } else { a.clone() };
+    let bias = other(form.bias, n, salt + 2);
+    let c = other(form.add, batch * m * n, salt + 3);
+    let h = other(form.slope != Act::None, batch * m * n, salt + 4);
     let p = MatmulParams { m: m as u32, n: n as u32, k: k as u32, batch: batch as u32 };
     let exact = if kind == Values::Integers { " integers" } else { "" };
     let name = format!("{} {batch}x{m}x{n}x{k} wg {:?}{exact}", form.describe(), form.wg);
-    let case = Case::new(name, &form.consts(), p, vec![a.into(), b.into(), bias.into()], &[batch * m * n]);
-    if kind == Values::Integers && matches!(form.act, Act::None | Act::Relu) { case.exact() } else { case }
+    let ins = [a, b, bias, c, h].map(Into::into).into();
+    let case = Case::new(name, &form.consts(), p, ins, &[batch * m * n]);
+    let exact = |act: Act| matches!(act, Act::None | Act::Relu);
+    if kind == Values::Integers && exact(form.act) && exact(form.slope) { case.exact() } else { case }
 }
 
 /// See the module.
@@ -263,18 +309,20 @@ pub fn cases(can: impl Fn(usize, usize, usize, bool, bool) -> bool) -> Vec<Case>
         (100, 196, 32, 1),
         (20, 100, 25, 1),
     ];
-    // (bias, activation, workgroup). The first two stay exact.
+    // (bias, activation, c, slope, workgroup). The first four stay exact.
     let sets = [
-        (true, Act::None, (8, 1)),
-        (false, Act::Relu, (2, 4)),
-        (true, Act::Sigmoid, (1, 8)),
-        (false, Act::Tanh, (5, 8)),
+        (true, Act::None, true, Act::None, (8, 1)),
+        (false, Act::Relu, false, Act::None, (2, 4)),
+        (false, Act::None, true, Act::Relu, (4, 2)),
+        (true, Act::Relu, true, Act::None, (1, 4)),
+        (true, Act::Sigmoid, false, Act::Tanh, (1, 8)),
+        (false, Act::Tanh, true, Act::Sigmoid, (5, 8)),
     ];
     // Each is a pipeline, and llvmpipe takes seconds to compile one: a form has two of them, an exact one and another.
-    let of_form = [(0, 2), (1, 3), (0, 3), (1, 2)].map(|(exact, other)| [sets[exact], sets[other]]);
+    let of_form = [(2, 4), (0, 5), (3, 5), (1, 4)].map(|(exact, other)| [sets[exact], sets[other]]);
     let mut cases = Vec::new();
     for ((ta, tb), sets) in FORMS.into_iter().zip(of_form) {
-        let form = |(bias, act, wg)| Form { ta, tb, bias, act, wg };
+        let form = |(bias, act, add, slope, wg)| Form { ta, tb, bias, act, add, slope, wg };
         let fitting = shapes.iter().filter(|&&(m, n, k, _)| can(m, n, k, ta, tb));
         for (turn, &shape) in fitting.enumerate() {
             cases.push(case(form(sets[turn % 2]), shape, REAL));
@@ -285,15 +333,18 @@ pub fn cases(can: impl Fn(usize, usize, usize, bool, bool) -> bool) -> Vec<Case>
     for ((ta, tb), sets) in FORMS.into_iter().zip(of_form) {
         let k = if can(4, 4, 70_001, ta, tb) { 70_001 } else { 70_004 };
         if can(4, 4, k, ta, tb) {
-            let (bias, act, wg) = sets[0];
-            cases.push(case(Form { ta, tb, bias, act, wg }, (4, 4, k, 1), Values::Integers));
+            let (bias, act, add, slope, wg) = sets[0];
+            cases.push(case(Form { ta, tb, bias, act, add, slope, wg }, (4, 4, k, 1), Values::Integers));
         }
     }
     // Several workgroups along m and n of 16 × 16 invocations too, the last ones cut; of a pipeline that there is.
-    let (bias, act, wg) = of_form[1][0];
-    cases.push(case(Form { ta: false, tb: true, bias, act, wg }, (270, 332, 12, 1), Values::Integers).again());
+    let (bias, act, add, slope, wg) = of_form[1][0];
+    cases.push(
+        case(Form { ta: false, tb: true, bias, act, add, slope, wg }, (270, 332, 12, 1), Values::Integers).again(),
+    );
     // Past the fold of the grid, at the smallest workgroup.
-    let form = Form { ta: true, tb: false, bias: false, act: Act::Relu, wg: (1, 1) };
+    let (act, slope) = (Act::Relu, Act::None);
+    let form = Form { ta: true, tb: false, bias: false, act, add: false, slope, wg: (1, 1) };
     cases.push(case(form, (4, 4, 1, 65_535 + 3), Values::Integers));
     cases
 }

@@ -3,8 +3,9 @@
 
 use super::rewrite::Ir;
 use crate::graph::Op;
-use crate::kernels::matmul_vec4::Act;
+use crate::kernels::matmul_vec4::{Act, Form};
 use crate::kernels::{binary, unary};
+use crate::values::Shape;
 
 /// A rule replaces the op and the arguments of one node, or leaves it.
 type Rule = fn(&Ir, &[usize], usize) -> Option<(Op, Vec<usize>)>;
@@ -14,8 +15,10 @@ const RULES: &[(&str, Rule)] = &[
     ("nested sums", nested_sums),
     ("scaled sum", scaled_sum),
     ("bias", bias),
+    ("addend", addend),
     ("activation", activation),
     ("activation gradient", activation_gradient),
+    ("slope", slope),
     ("bce gradient", bce_gradient),
 ];
 
@@ -85,7 +88,43 @@ fn bias(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
         return None;
     }
     let args = vec![ir.nodes[x].args[0], ir.nodes[x].args[1], vector];
-    Some((Op::Linear { ta: *ta, tb: *tb, bias: true, act: Act::None }, args))
+    Some((linear(Form { bias: true, ..Form::product(*ta, *tb) }), args))
+}
+
+/// A product and what follows it.
+fn linear(Form { ta, tb, bias, act, add, slope, .. }: Form) -> Op {
+    Op::Linear { ta, tb, bias, act, add, slope }
+}
+
+/// What a product is so far, where `id` is one that nothing but its reader reads.
+fn product(ir: &Ir, uses: &[usize], id: usize) -> Option<Form> {
+    if uses[id] != 1 {
+        return None;
+    }
+    match ir.nodes[id].op {
+        Op::Matmul { ta, tb } => Some(Form::product(ta, tb)),
+        Op::Linear { ta, tb, bias, act, add, slope } => Some(Form { bias, act, add, slope, ..Form::product(ta, tb) }),
+        _ => None,
+    }
+}
+
+/// Whether a node is a tensor of that shape in memory, not one that is made where it is read.
+fn whole(ir: &Ir, id: usize, shape: Shape) -> bool {
+    ir.nodes[id].shape == shape && !matches!(ir.nodes[id].op, Op::Broadcast | Op::Const(_) | Op::Scalar(_))
+}
+
+/// A·B + C → Linear with that C; of two products the later one takes up the other.
+fn addend(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
+    let n = &ir.nodes[id];
+    let Op::Binary(binary::Op::Add) = n.op else { return None };
+    let (x, y) = (n.args[0].max(n.args[1]), n.args[0].min(n.args[1]));
+    [(x, y), (y, x)].into_iter().find_map(|(x, c)| {
+        let form = product(ir, uses, x)?;
+        if form.act != Act::None || form.add || form.slope != Act::None || !whole(ir, c, n.shape) {
+            return None;
+        }
+        Some((linear(Form { add: true, ..form }), [&ir.nodes[x].args[..], &[c]].concat()))
+    })
 }
 
 /// act(Linear) and act(A·B) → Linear with that activation.
@@ -97,12 +136,9 @@ fn activation(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
         _ => return None,
     };
     let x = ir.nodes[id].args[0];
-    let (ta, tb, bias) = match ir.nodes[x].op {
-        Op::Linear { ta, tb, bias, act: Act::None } => (ta, tb, bias),
-        Op::Matmul { ta, tb } => (ta, tb, false),
-        _ => return None,
-    };
-    (uses[x] == 1).then(|| (Op::Linear { ta, tb, bias, act }, ir.nodes[x].args.clone()))
+    let form = product(ir, uses, x)?;
+    let open = form.act == Act::None && form.slope == Act::None;
+    open.then(|| (linear(Form { act, ..form }), ir.nodes[x].args.clone()))
 }
 
 /// dy·step(y), dy·y(1 − y), dy·(1 − y²) → one pass over dy and y.
@@ -132,6 +168,21 @@ fn activation_gradient(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<us
     };
     let (dy, f) = (ir.nodes[id].args[0], ir.nodes[id].args[1]);
     factor(f).map(|(op, y)| (Op::Binary(op), vec![dy, y]))
+}
+
+/// The gradient of an activation whose dy is a product → Linear with that slope.
+fn slope(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
+    let n = &ir.nodes[id];
+    let slope = match n.op {
+        Op::Binary(binary::Op::ReluGrad) => Act::Relu,
+        Op::Binary(binary::Op::SigmoidGrad) => Act::Sigmoid,
+        Op::Binary(binary::Op::TanhGrad) => Act::Tanh,
+        _ => return None,
+    };
+    let (dy, h) = (n.args[0], n.args[1]);
+    let form = product(ir, uses, dy)?;
+    let open = form.slope == Act::None && whole(ir, h, n.shape);
+    open.then(|| (linear(Form { slope, ..form }), [&ir.nodes[dy].args[..], &[h]].concat()))
 }
 
 /// c·(σ(a) − x) → the gradient of BCE from logits.

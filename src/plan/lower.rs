@@ -6,6 +6,7 @@ use super::memory::{self, Temp};
 use super::rewrite::{Ir, rewrite};
 use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
 use crate::graph::{ALIGN, Binarise, Count, Effect, Graph, Op, ParamLayout, SKIPPED};
+use crate::kernels::matmul_vec4::{Act, Form};
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
 
@@ -329,8 +330,10 @@ impl<'a> Lowering<'a> {
                 let p = k::top_k::TopKParams { n: rows, d: cols, k, index };
                 ("top_k", vec![op as u32, k::top_k::workgroup(d)], p.words(), self.all(&n.args))
             }
-            Op::Matmul { ta, tb } => self.matmul(&n.args, *ta, *tb, false, 0),
-            Op::Linear { ta, tb, bias, act } => self.matmul(&n.args, *ta, *tb, *bias, *act as u32),
+            Op::Matmul { ta, tb } => self.matmul(&n.args, Form::product(*ta, *tb)),
+            &Op::Linear { ta, tb, bias, act, add, slope } => {
+                self.matmul(&n.args, Form { bias, act, add, slope, ..Form::product(ta, tb) })
+            }
             Op::Triangle(scale) => {
                 let p = k::triangle::TriangleParams { n: len as u32, d: n.shape.last() as u32, scale: *scale as f32 };
                 ("triangle", vec![WG], p.words(), self.all(&n.args))
@@ -540,14 +543,9 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn matmul(
-        &mut self,
-        args: &[usize],
-        ta: bool,
-        tb: bool,
-        bias: bool,
-        act: u32,
-    ) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
+    /// A product, of which `form` says all but the workgroup.
+    fn matmul(&mut self, args: &[usize], form: Form) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
+        let Form { ta, tb, .. } = form;
         let (a, b) = (self.ir.nodes[args[0]].shape, self.ir.nodes[args[1]].shape);
         let r = a.rank();
         let (m, depth) = if ta { (a[r - 1], a[r - 2]) } else { (a[r - 2], a[r - 1]) };
@@ -558,12 +556,14 @@ impl<'a> Lowering<'a> {
             true => ("matmul_vec4", k::matmul_vec4::TILE),
             false => ("matmul_scalar", k::matmul_scalar::TILE),
         };
-        let (wgx, wgy) = k::matmul_vec4::workgroup(tile, m, n);
-        let consts = vec![ta.into(), tb.into(), bias.into(), act, wgx, wgy];
-        let (x, w) = (self.here(args[0]), self.here(args[1]));
-        // A binding must be there even where the kernel does not read it.
-        let third = if bias { self.here(args[2]) } else { x };
-        (name, consts, p.words(), vec![x, w, third])
+        let form = Form { wg: k::matmul_vec4::workgroup(tile, m, n), ..form };
+        let mut given = self.all(args).into_iter();
+        let mut ins: Vec<View> = given.by_ref().take(2).collect();
+        for is in [form.bias, form.add, form.slope != Act::None] {
+            // A binding must be there even where the kernel does not read it.
+            ins.push(if is { given.next().expect("an argument a part of the form") } else { ins[0] });
+        }
+        (name, form.consts().into(), p.words(), ins)
     }
 
     /// Of a plan without effects: the metrics go to their row of the table.

@@ -172,12 +172,22 @@ impl Plan {
 }
 
 impl Dispatch {
+    /// Those of its inputs that it reads: some bindings only stand in for what a call does not have.
+    pub fn inputs(&self) -> impl Iterator<Item = &View> {
+        self.ins.iter().zip(self.kernel.reads(&self.call)).filter(|(_, n)| *n > 0).map(|(v, _)| v)
+    }
+
+    /// Those of its outputs that it writes.
+    pub fn outputs(&self) -> impl Iterator<Item = &View> {
+        self.outs.iter().zip(self.kernel.work(&self.call).strides).filter(|(_, stride)| *stride > 0).map(|(v, _)| v)
+    }
+
     /// Bytes of all its bindings.
     pub fn bytes(&self) -> u64 {
         let size = |v: &View| {
             // The data set is bound whole, but a batch of it is read.
             4 * if self.kernel.name() == "batch" { v.len.min(self.outs[0].len) } else { v.len } as u64
         };
-        self.ins.iter().chain(&self.outs).map(size).sum()
+        self.inputs().chain(self.outputs()).map(size).sum()
     }
 }

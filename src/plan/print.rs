@@ -17,8 +17,8 @@ impl Plan {
                 d.kernel.describe(&d.call),
                 d.scope.clone(),
                 work.workgroups.to_string(),
-                self.views(&d.ins),
-                self.views(&d.outs),
+                self.views(d.inputs()),
+                self.views(d.outputs()),
                 format!("{:.1}", d.bytes() as f64 / 1024.0),
                 format!("{:.2}", work.flops as f64 / 1e6),
             ]);
@@ -53,12 +53,12 @@ impl Plan {
         s
     }
 
-    fn views(&self, views: &[View]) -> String {
+    fn views<'a>(&self, views: impl Iterator<Item = &'a View>) -> String {
         let one = |v: &View| match v.buffer {
             Buffer::Slot(i) => format!("s{i}[{}]", v.len),
             Buffer::Store(i) if v.offset == 0 => format!("{}[{}]", self.stores[i].path, v.len),
             Buffer::Store(i) => format!("{}+{}[{}]", self.stores[i].path, v.offset, v.len),
         };
-        views.iter().map(one).collect::<Vec<_>>().join(" ")
+        views.map(one).collect::<Vec<_>>().join(" ")
     }
 }

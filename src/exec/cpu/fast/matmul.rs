@@ -1,4 +1,4 @@
-//! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias) at f32 by the crate `gemm`, on all cores; see
+//! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias + c\[b\]) · slope′(h\[b\]) at f32 by the crate `gemm`, on all cores; see
 //! [`matmul_vec4`](crate::kernels::matmul_vec4) for forms and shapes. Serves both matmul kernels.
 
 use crate::kernels::matmul_vec4::{Act, Form, MatmulParams};
@@ -14,10 +14,9 @@ fn rows_of_a_task(tb: bool, m: usize, n: usize, k: usize) -> usize {
     m.div_ceil(8).next_multiple_of(8).max(packing).max(task).min(m)
 }
 
-/// Computes y from the override values of a matmul kernel, its `Params` and its inputs. `bias` is not read where the
-/// form has none. Panics if a slice is shorter than the shapes say.
-pub fn run(consts: &[u32], p: &MatmulParams, a: &[f32], b: &[f32], bias: &[f32], y: &mut [f32]) {
-    let form = Form::of(consts);
+/// Computes y from the inputs of a matmul kernel: A, B, bias, c, h, of which those are not read that the form has not.
+/// Panics if a slice is shorter than the shapes say.
+pub fn run(form: &Form, p: &MatmulParams, [a, b, bias, c, h]: [&[f32]; 5], y: &mut [f32]) {
     let [m, n, k, batch] = [p.m, p.n, p.k, p.batch].map(|x| x as usize);
     let y = &mut y[..batch * m * n];
     let block = rows_of_a_task(form.tb, m, n, k);
@@ -27,14 +26,23 @@ pub fn run(consts: &[u32], p: &MatmulParams, a: &[f32], b: &[f32], bias: &[f32],
             product(form, (m, n, k), i * block, a, b, y);
             if form.bias {
                 for row in y.chunks_exact_mut(n) {
-                    for (y, &b) in row.iter_mut().zip(&bias[..n]) {
-                        *y += b;
-                    }
+                    add(row, &bias[..n]);
                 }
             }
+            let at = z * m * n + i * block * n..z * m * n + i * block * n + y.len();
+            if form.add {
+                add(y, &c[at.clone()]);
+            }
             activate(form.act, y);
+            if form.slope != Act::None {
+                pull(form.slope, y, &h[at]);
+            }
         });
     });
+}
+
+fn add(y: &mut [f32], c: &[f32]) {
+    y.iter_mut().zip(c).for_each(|(y, &c)| *y += c);
 }
 
 /// y = act(y). One loop an activation, or nothing vectorises.
@@ -47,12 +55,23 @@ fn activate(act: Act, y: &mut [f32]) {
     }
 }
 
+/// y = y·slope′(h), likewise.
+fn pull(slope: Act, y: &mut [f32], h: &[f32]) {
+    let both = y.iter_mut().zip(h);
+    match slope {
+        Act::None => {}
+        Act::Relu => both.for_each(|(y, &h)| *y = Act::Relu.pull(*y, h)),
+        Act::Sigmoid => both.for_each(|(y, &h)| *y = Act::Sigmoid.pull(*y, h)),
+        Act::Tanh => both.for_each(|(y, &h)| *y = Act::Tanh.pull(*y, h)),
+    }
+}
+
 /// y = op(A) · op(B) for the rows of y from `first` on, as many as `y` holds.
 #[expect(
     unsafe_code,
     reason = "gemm takes pointers and strides; the one place where elbo does, lengths asserted first"
 )]
-fn product(form: Form, (m, n, k): (usize, usize, usize), first: usize, a: &[f32], b: &[f32], y: &mut [f32]) {
+fn product(form: &Form, (m, n, k): (usize, usize, usize), first: usize, a: &[f32], b: &[f32], y: &mut [f32]) {
     let rows = y.len() / n;
     assert!(y.len() == rows * n && first + rows <= m, "{rows} rows from {first} of {m}x{n}");
     assert!(a.len() == m * k && b.len() == k * n, "{} and {} elements for {m}x{n}x{k}", a.len(), b.len());

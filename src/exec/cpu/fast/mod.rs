@@ -3,7 +3,7 @@
 
 pub mod matmul;
 
-use crate::kernels::matmul_vec4::{Act, Form, MatmulParams};
+use crate::kernels::matmul_vec4::{Form, MatmulParams};
 use crate::kernels::{Call, In, Out};
 
 /// A second body: the whole call, over as many cores as it likes, bits independent of how many.
@@ -14,14 +14,13 @@ pub static FAST: &[(&str, Body)] = &[("matmul_vec4", matmul), ("matmul_scalar", 
 
 fn matmul(call: &Call, ins: &[In<f32>], outs: &mut [Out<f32>]) {
     let p = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&call.params));
-    matmul::run(&call.consts, &p, ins[0].f(), ins[1].f(), ins[2].f(), outs[0].f());
+    matmul::run(&Form::of(&call.consts), &p, std::array::from_fn(|i| ins[i].f()), outs[0].f());
 }
 
 /// XᵀX of a row-major X: \[rows, columns\], at f32 over all cores.
 pub fn gram(x: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     let p = MatmulParams { m: columns as u32, n: columns as u32, k: rows as u32, batch: 1 };
-    let form = Form { ta: true, tb: false, bias: false, act: Act::None, wg: (1, 1) };
     let mut y = vec![0.0; columns * columns];
-    matmul::run(&form.consts(), &p, x, x, x, &mut y);
+    matmul::run(&Form::product(true, false), &p, [x; 5], &mut y);
     y
 }
