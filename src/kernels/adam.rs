@@ -48,6 +48,7 @@ impl Twin for Adam {
         String::new()
     }
 
+    #[inline(always)]
     fn run<R: Real>(_: &Consts, p: &AdamParams, s: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
         let (g, flag) = (&ins[0].f()[items], ins[1].u()[0]);
         let [theta, m, v] = outs else { panic!("adam has three outputs") };

@@ -33,6 +33,7 @@ impl Twin for Assign {
         String::new()
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         _: &Consts,
         _: &AssignParams,

@@ -40,6 +40,9 @@ params! {
     }
 }
 
+/// Blocks of random words that are made at once.
+const BLOCKS: usize = 16;
+
 /// See the module.
 pub struct Batch;
 
@@ -72,8 +75,17 @@ impl Twin for Batch {
         if p.by_example != 0 { format!("{op} by example") } else { op }
     }
 
+    #[inline(always)]
     fn run<R: Real>(c: &Consts, p: &BatchParams, s: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
         let (op, data, order, x) = (Op::ALL[c[0] as usize], ins[0].u(), ins[1].u(), outs[0].f());
+        // Words hold their bytes in the order of a little-endian machine.
+        let words: Vec<u32>;
+        let bytes: &[u8] = if cfg!(target_endian = "little") {
+            bytemuck::cast_slice(data)
+        } else {
+            words = data.iter().map(|w| w.to_le()).collect();
+            bytemuck::cast_slice(&words)
+        };
         let inner = p.inner as usize;
         let fixed = op == Op::Static || p.by_example != 0;
         let time = if fixed { StepRow::EVALUATION } else { s.step };
@@ -82,20 +94,25 @@ impl Twin for Batch {
             let id = order[s.first as usize + b];
             let row = if p.streamed != 0 { b } else { id as usize };
             let key = if fixed { id } else { b as u32 };
-            let byte = |j: usize| {
-                let k = row * inner + j;
-                (data[k / 4] >> (8 * (k % 4))) & 0xff
-            };
+            let byte = |j: usize| u32::from(bytes[row * inner + j]);
             if op == Op::None {
                 x.iter_mut().enumerate().for_each(|(j, x)| *x = R::of(byte(j).into()) / R::of(255.0));
                 continue;
             }
             let first = key.wrapping_mul(p.inner.div_ceil(4));
-            for (quad, x) in x.chunks_mut(4).enumerate() {
-                let words = rng.block(first.wrapping_add(quad as u32));
-                for (lane, (x, word)) in x.iter_mut().zip(words).enumerate() {
+            for (i, x) in x.chunks_mut(4 * BLOCKS).enumerate() {
+                let places = rng.blocks::<BLOCKS>(first.wrapping_add((i * BLOCKS) as u32));
+                let mut words = [0; 4 * BLOCKS];
+                for q in 0..BLOCKS {
+                    for lane in 0..4 {
+                        words[4 * q + lane] = places[lane][q];
+                    }
+                }
+                let n = x.len();
+                let bytes = &bytes[row * inner + 4 * BLOCKS * i..][..n];
+                for j in 0..n {
                     // word / 2²⁴ < byte / 255, in integers: exact, and the same everywhere.
-                    *x = R::indicator((word >> 8) * 255 < byte(4 * quad + lane) << 24);
+                    x[j] = R::indicator((words[j] >> 8) * 255 < u32::from(bytes[j]) << 24);
                 }
             }
         }

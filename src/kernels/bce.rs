@@ -51,6 +51,7 @@ impl Twin for Bce {
         format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase()
     }
 
+    #[inline(always)]
     fn run<R: Real>(c: &Consts, p: &BceParams, _: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
         let (a, x) = (&ins[0].f()[items.clone()], &ins[1].f()[items]);
         let terms = outs[0].f().iter_mut().zip(a).zip(x);

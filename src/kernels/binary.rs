@@ -97,6 +97,7 @@ impl<'a, R: Real> Operand<'a, R> {
     }
 
     /// The part from element `i` of y on, at most `n` long, and its length.
+    #[inline(always)]
     fn run(&self, i: usize, n: usize) -> (Run<'a, R>, usize) {
         let at = (i / self.div) % self.modulus;
         if self.modulus == 1 {
@@ -112,6 +113,7 @@ impl<'a, R: Real> Operand<'a, R> {
 
 impl<R: Real> Operand<'_, R> {
     /// The elements that `y` from element `first` on reads.
+    #[inline(always)]
     pub fn fill(&self, first: usize, y: &mut [R]) {
         let mut at = 0;
         while at < y.len() {
@@ -169,6 +171,7 @@ impl Twin for Binary {
         format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase()
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         c: &Consts,
         p: &BinaryParams,

@@ -49,6 +49,7 @@ impl Twin for Cholesky {
         format!("{}²", p.d)
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         _: &Consts,
         p: &CholeskyParams,

@@ -123,6 +123,7 @@ impl Twin for Copy {
         format!("[{}]", dims.join(","))
     }
 
+    #[inline(always)]
     fn run<R: Real>(_: &Consts, p: &CopyParams, _: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
         let (x, mut y) = (ins[0].f(), outs[0].f());
         let w: Words = bytemuck::cast(*p);

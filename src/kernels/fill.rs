@@ -51,6 +51,7 @@ impl Twin for Fill {
         }
     }
 
+    #[inline(always)]
     fn run<R: Real>(c: &Consts, p: &FillParams, s: &StepRow, _: &[In<R>], outs: &mut [Out<R>], _: Range<usize>) {
         let value = match Op::ALL[c[0] as usize] {
             Op::Const => p.value,

@@ -46,6 +46,7 @@ impl Twin for Finite {
         if p.squares != 0 { "squares".into() } else { String::new() }
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         _: &Consts,
         p: &FiniteParams,

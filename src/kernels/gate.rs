@@ -53,6 +53,7 @@ impl Twin for Gate {
         format!("{} columns", p.k + 1)
     }
 
+    #[inline(always)]
     fn run<R: Real>(_: &Consts, p: &GateParams, s: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], _: Range<usize>) {
         let k = p.k as usize;
         let columns = || ins[1].f().iter().step_by(p.stride as usize).take(k);

@@ -33,6 +33,7 @@ impl Twin for GaussianKl {
         String::new()
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         _: &Consts,
         _: &GaussianKlParams,

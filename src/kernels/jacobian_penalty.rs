@@ -45,6 +45,7 @@ impl Twin for JacobianPenalty {
         format!("{:?}", Act::ALL[c[0] as usize]).to_lowercase()
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         c: &Consts,
         p: &JacobianPenaltyParams,

@@ -1,6 +1,7 @@
 //! What a kernel is to the rest of elbo: [`Kernel`], object-safe, and [`Twin`], which a kernel's file implements.
 
 use crate::values::{Bound, DType, HostBuf, Real};
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// One uniform field of a kernel's `Params`: its name in the WGSL struct and its type. All fields are 4 bytes.
@@ -213,6 +214,26 @@ pub trait Params: bytemuck::Pod {
 /// A zero-sized handle on a [`Twin`], to stand in the registry.
 pub struct Handle<T>(pub std::marker::PhantomData<T>);
 
+/// A twin at f32, compiled for every vector unit of which the host may have one, with the same bits: Rust neither
+/// contracts nor reorders what is written.
+struct OnThisCpu<'a, 'b, T>(
+    &'a Call,
+    &'a StepRow,
+    &'a [In<'a, f32>],
+    &'a mut [Out<'b, f32>],
+    Range<usize>,
+    PhantomData<T>,
+);
+
+impl<T: Twin> pulp::NullaryFnOnce for OnThisCpu<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        T::run(&self.0.consts, &typed(self.0), self.1, self.2, self.3, self.4);
+    }
+}
+
 fn typed<P: Params>(call: &Call) -> P {
     *bytemuck::from_bytes(bytemuck::cast_slice(&call.params))
 }
@@ -246,7 +267,7 @@ impl<T: Twin> Kernel for Handle<T> {
         T::run(&c.consts, &typed(c), s, ins, outs, items);
     }
     fn run_f32(&self, c: &Call, s: &StepRow, ins: &[In<f32>], outs: &mut [Out<f32>], items: Range<usize>) {
-        T::run(&c.consts, &typed(c), s, ins, outs, items);
+        pulp::Arch::new().dispatch(OnThisCpu::<T>(c, s, ins, outs, items, PhantomData));
     }
     fn run_bound(&self, c: &Call, s: &StepRow, ins: &[In<Bound>], outs: &mut [Out<Bound>], items: Range<usize>) {
         T::run(&c.consts, &typed(c), s, ins, outs, items);

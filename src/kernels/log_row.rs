@@ -45,6 +45,7 @@ impl Twin for LogRow {
         format!("{} columns", p.k)
     }
 
+    #[inline(always)]
     fn run<R: Real>(_: &Consts, p: &LogRowParams, s: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], _: Range<usize>) {
         if s.row >= p.rows {
             return;

@@ -31,6 +31,7 @@ impl Twin for MatmulScalar {
         Form::of(c).describe()
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         c: &Consts,
         p: &MatmulParams,

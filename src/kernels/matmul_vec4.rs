@@ -264,6 +264,7 @@ impl Twin for MatmulVec4 {
         Form::of(c).describe()
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         c: &Consts,
         p: &MatmulParams,

@@ -97,6 +97,7 @@ impl Twin for Random {
         if p.by_example != 0 { format!("{op} by example") } else { op }
     }
 
+    #[inline(always)]
     fn run<R: Real>(c: &Consts, p: &RandomParams, s: &StepRow, _: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
         let (op, y) = (Op::ALL[c[0] as usize], outs[0].f());
         let [samples, batch, inner] = [p.samples, p.batch, p.inner].map(|v| v as usize);

@@ -67,6 +67,7 @@ impl Twin for Reduce {
         format!("{op} [{},{},{}]→{}", p.outer, p.k, p.inner, p.chunks)
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         c: &Consts,
         p: &ReduceParams,

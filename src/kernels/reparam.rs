@@ -36,6 +36,7 @@ impl Twin for Reparam {
         format!("×{}", p.n / p.m.max(1))
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         _: &Consts,
         p: &ReparamParams,

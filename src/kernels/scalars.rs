@@ -176,6 +176,7 @@ impl Twin for Scalars {
         }
     }
 
+    #[inline(always)]
     fn run<R: Real>(c: &Consts, p: &ScalarsParams, s: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], _: Range<usize>) {
         let program = Program::of(c, p);
         let mut r = [R::zero(); INPUTS + INSTRUCTIONS];

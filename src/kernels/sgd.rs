@@ -37,6 +37,7 @@ impl Twin for Sgd {
         String::new()
     }
 
+    #[inline(always)]
     fn run<R: Real>(_: &Consts, p: &SgdParams, s: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
         let (g, flag) = (&ins[0].f()[items], ins[1].u()[0]);
         let [theta, u] = outs else { panic!("sgd has two outputs") };

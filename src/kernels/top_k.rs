@@ -86,6 +86,7 @@ impl Twin for TopK {
         }
     }
 
+    #[inline(always)]
     fn run<R: Real>(c: &Consts, p: &TopKParams, s: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
         let d = p.d as usize;
         let k = match Op::ALL[c[0] as usize] {

@@ -37,6 +37,7 @@ impl Twin for Triangle {
         format!("{}² diagonal·{}", p.d, p.scale)
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         _: &Consts,
         p: &TriangleParams,

@@ -65,6 +65,7 @@ impl Twin for TriangularSolve {
         format!("L{t} {}² ×{}", p.d, p.m)
     }
 
+    #[inline(always)]
     fn run<R: Real>(
         c: &Consts,
         p: &TriangularSolveParams,

@@ -116,6 +116,7 @@ impl Twin for Unary {
         format!("{:?}", Op::ALL[c[0] as usize]).to_lowercase()
     }
 
+    #[inline(always)]
     fn run<R: Real>(c: &Consts, p: &UnaryParams, _: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
         let (x, y) = (&ins[0].f()[items], outs[0].f());
         let (alpha, beta) = (R::of(p.alpha.into()), R::of(p.beta.into()));

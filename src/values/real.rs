@@ -43,10 +43,12 @@ pub trait Real:
     /// |x|.
     fn abs(self) -> Self;
     /// `self` where it is above `floor` or NaN, else `floor`. (A NaN must not be hidden.)
+    #[inline(always)]
     fn at_least(self, floor: Self) -> Self {
         if self < floor { floor } else { self }
     }
     /// `self` where it is below `roof` or NaN, else `roof`.
+    #[inline(always)]
     fn at_most(self, roof: Self) -> Self {
         if self > roof { roof } else { self }
     }

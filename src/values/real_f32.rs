@@ -151,6 +151,7 @@ impl Real for f32 {
         self.is_finite()
     }
     /// Sixteen running sums over fixed lanes, so that the loop vectorises.
+    #[inline(always)]
     fn sum(terms: &[Self]) -> Self {
         let mut lanes = [0.0f32; 16];
         let chunks = terms.chunks_exact(16);

@@ -32,6 +32,35 @@ impl Philox {
         )
     }
 
+    /// The `N` blocks from `first` on, as N words of each place: the loop over them vectorises.
+    #[inline(always)]
+    pub fn blocks<const N: usize>(&self, first: u32) -> [[u32; N]; 4] {
+        let [mut c0, mut c1, mut c2, mut c3] =
+            [[0; N], [self.step; N], [self.stream as u32; N], [(self.stream >> 32) as u32; N]];
+        (0..N).for_each(|i| c0[i] = first.wrapping_add(i as u32));
+        let mut k = [self.seed as u32, (self.seed >> 32) as u32];
+        let product = |m: u32, c: &[u32; N]| {
+            let (mut high, mut low) = ([0; N], [0; N]);
+            for i in 0..N {
+                let p = u64::from(m) * u64::from(c[i]);
+                (high[i], low[i]) = ((p >> 32) as u32, p as u32);
+            }
+            (high, low)
+        };
+        for round in 0..10 {
+            if round > 0 {
+                k = [k[0].wrapping_add(W0), k[1].wrapping_add(W1)];
+            }
+            let ((h0, l0), (h1, l1)) = (product(M0, &c0), product(M1, &c2));
+            for i in 0..N {
+                c0[i] = h1[i] ^ c1[i] ^ k[0];
+                c2[i] = h0[i] ^ c3[i] ^ k[1];
+            }
+            (c1, c3) = (l1, l0);
+        }
+        [c0, c1, c2, c3]
+    }
+
     /// Word `i` of the stream.
     #[inline]
     pub fn word(&self, i: u64) -> u32 {
@@ -98,6 +127,16 @@ mod tests {
             philox4x32_10([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    #[test]
+    fn many_blocks_are_one_by_one() {
+        let rng = Philox::new(0x0123_4567_89AB_CDEF, stream("x", 3), 7);
+        let first = u32::MAX - 5;
+        let many = rng.blocks::<16>(first);
+        for i in 0..16 {
+            assert_eq!(many.map(|words| words[i]), rng.block(first.wrapping_add(i as u32)), "block {i}");
+        }
     }
 
     #[test]
