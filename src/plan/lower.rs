@@ -2,12 +2,14 @@
 //! needed), then effects, then memory.
 
 use super::memory::{self, Temp};
+use super::pair::{Pair, pairs};
 use super::rewrite::{Ir, rewrite};
 use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
 use crate::graph::{ALIGN, Binarise, Count, Effect, Graph, Op, ParamLayout, SKIPPED};
 use crate::kernels::matmul_vec4::{Act, Form};
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
+use std::collections::HashMap;
 
 /// How to compile; the defaults are what `train` uses.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +63,7 @@ pub fn compile(
     let values = next(effects.len());
 
     let mut l = Lowering::new(graph, layout, ir);
-    l.run();
+    l.run(options.fuse);
     let mut log = log.map(|t| Log { path: String::new(), names: t.names, rows: LOG_ROWS });
     l.effects(&effects, &values, &guarded, &mut log);
     if let (Some(log), Some(packed)) = (&mut log, packed) {
@@ -98,6 +100,8 @@ struct Lowering<'a> {
     ir: Ir,
     /// For each node, where a pack wants its value.
     wanted: Vec<Option<View>>,
+    /// The gradients of a weight and a bias that are made together, by the node that comes first.
+    pairs: HashMap<usize, Pair>,
     values: Vec<Value>,
     dispatches: Vec<Dispatch>,
     stores: Vec<StoreRef>,
@@ -108,12 +112,16 @@ impl<'a> Lowering<'a> {
     fn new(graph: &'a Graph, layout: &'a ParamLayout, ir: Ir) -> Self {
         let n = ir.nodes.len();
         let (wanted, values) = (vec![None; n], vec![Value::Lazy; n]);
-        Self { graph, layout, ir, wanted, values, dispatches: vec![], stores: vec![], temps: vec![] }
+        let pairs = HashMap::new();
+        Self { graph, layout, ir, wanted, pairs, values, dispatches: vec![], stores: vec![], temps: vec![] }
     }
 
-    fn run(&mut self) {
+    fn run(&mut self, fuse: bool) {
         let live = self.ir.live();
         self.place_packs(&live);
+        if fuse {
+            self.pairs = pairs(&self.ir, &live, &self.wanted, RUN);
+        }
         for id in (0..self.ir.nodes.len()).filter(|&id| live[id]) {
             self.node(id);
         }
@@ -141,6 +149,12 @@ impl<'a> Lowering<'a> {
     }
 
     fn node(&mut self, id: usize) {
+        if let Some(&pair) = self.pairs.get(&id) {
+            return self.weight_grad(pair);
+        }
+        if self.pairs.values().any(|p| p.product.max(p.sum) == id) {
+            return;
+        }
         let n = self.ir.nodes[id].clone();
         let len = n.shape.len();
         let (kernel, consts, params, args): (&str, Vec<u32>, Vec<u32>, Vec<View>) = match &n.op {
@@ -459,6 +473,19 @@ impl<'a> Lowering<'a> {
             ins.push(if is { given.next().expect("an argument a part of the form") } else { ins[0] });
         }
         (name, form.consts().into(), p.words(), ins)
+    }
+
+    /// dW and db, into the range of their bucket that spans both.
+    fn weight_grad(&mut self, Pair { product, sum }: Pair) {
+        let n = self.ir.nodes[product].clone();
+        let (dw, db) = (self.target(product), self.target(sum));
+        let (rows, columns, batch) = (n.shape[0], n.shape[1], self.ir.nodes[n.args[0]].shape[0]);
+        let [m, n_columns, k, s] = [rows, columns, batch, (db.offset - dw.offset) / 4].map(|v| v as u32);
+        let p = k::weight_grad::WeightGradParams { m, n: n_columns, k, s };
+        let both = View { len: db.offset + db.len - dw.offset, ..dw };
+        let (consts, ins) = (k::weight_grad::consts(rows, columns), self.all(&n.args));
+        self.emit("weight_grad", consts, p.words(), ins, vec![both], &n.scope);
+        (self.values[product], self.values[sum]) = (Value::Here(dw), Value::Here(db));
     }
 
     fn log(&mut self, log: &Log, packed: usize) {

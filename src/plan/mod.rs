@@ -4,6 +4,7 @@
 mod fuse;
 mod lower;
 mod memory;
+mod pair;
 mod print;
 mod rewrite;
 mod validate;
