@@ -1036,28 +1036,83 @@ fn both(build: Parts, what: &str) -> [Vec<String>; 2] {
     })
 }
 
+/// A rule fires where it may and only there.
+fn holds(f: &Fusion) {
+    let present = |kernels: &[String]| match f.kernel.strip_prefix('-') {
+        Some(gone) => !kernels.iter().any(|k| k.contains(gone)),
+        None => kernels.iter().any(|k| k.contains(f.kernel)),
+    };
+    let [fused, unfused] = both(f.fires, f.kernel);
+    assert!(present(&fused) && !present(&unfused), "{}: {fused:?}, unfused {unfused:?}", f.rule);
+    assert_eq!(unfused.len() - fused.len(), f.saved, "{}: {fused:?}, unfused {unfused:?}", f.rule);
+    for (i, &spared) in f.spares.iter().enumerate() {
+        let [fused, _] = both(spared, f.kernel);
+        let form = f.kernel != "-unary affine" || fused.iter().any(|k| k.contains("reduce"));
+        assert!(form && !present(&fused), "{}, {}, spared {i}: {fused:?}", f.rule, f.kernel);
+    }
+}
+
 #[test]
 fn every_fusion_rule_fires_where_it_may_and_only_there() {
-    for f in FUSIONS {
-        let present = |kernels: &[String]| match f.kernel.strip_prefix('-') {
-            Some(gone) => !kernels.iter().any(|k| k.contains(gone)),
-            None => kernels.iter().any(|k| k.contains(f.kernel)),
-        };
-        let [fused, unfused] = both(f.fires, f.kernel);
-        assert!(present(&fused) && !present(&unfused), "{}: {fused:?}, unfused {unfused:?}", f.rule);
-        assert_eq!(unfused.len() - fused.len(), f.saved, "{}: {fused:?}, unfused {unfused:?}", f.rule);
-        for (i, &spared) in f.spares.iter().enumerate() {
-            let [fused, _] = both(spared, f.kernel);
-            let form = f.kernel != "-unary affine" || fused.iter().any(|k| k.contains("reduce"));
-            assert!(form && !present(&fused), "{}, {}, spared {i}: {fused:?}", f.rule, f.kernel);
-        }
-    }
+    FUSIONS.iter().for_each(holds);
     for rule in fusion_rules() {
         assert!(FUSIONS.iter().any(|f| f.rule == rule), "the rule `{rule}` has no proof here");
     }
     for f in FUSIONS {
         assert!(fusion_rules().any(|r| r == f.rule), "there is no rule `{}`", f.rule);
     }
+}
+
+#[test]
+fn the_gradients_of_a_weight_and_its_bias_are_made_together_where_they_lie_so() {
+    fn dy(g: &Graph) -> Tensor<'_> {
+        param(g, "x.0", &[6, 8]).exp()
+    }
+    fn x(g: &Graph) -> Tensor<'_> {
+        param(g, "y.0", &[6, 12])
+    }
+    const ROWS: Axes = Axes::Numbered(0, 1);
+    holds(&Fusion {
+        rule: "pair",
+        fires: |g| {
+            let (dy, x) = (dy(g), x(g));
+            // The sum comes first, as it does in a backward pass.
+            let db = dy.sum(ROWS);
+            vec![x.tanh(), dy.matmul_as(x, true, false), db]
+        },
+        kernel: "weight_grad",
+        saved: 1,
+        spares: &[
+            |g| vec![dy(g).sum(ROWS), dy(g).matmul_as(x(g), true, false)],
+            |g| vec![dy(g).matmul_as(x(g), true, false), x(g).sum(ROWS)],
+            |g| vec![dy(g).matmul_as(x(g), true, false), dy(g).mean(ROWS)],
+            |g| vec![dy(g).matmul_as(x(g), true, false), dy(g).sum(Axes::Numbered(1, 2))],
+            |g| vec![dy(g).matmul_as(x(g), true, false), x(g), dy(g).sum(ROWS)],
+            |g| vec![dy(g).matmul_as(x(g).slice(&[0, 0], &[6, 11]), true, false), dy(g).sum(ROWS)],
+            |g| {
+                let (dy, x) = (dy(g), x(g));
+                let dw = dy.matmul_as(x, true, false);
+                vec![dw, dy.sum(ROWS), dw.square()]
+            },
+            |g| {
+                let (dy, x) = (dy(g), x(g));
+                let db = dy.sum(ROWS);
+                vec![dy.matmul_as(x, true, false), db, db.square()]
+            },
+        ],
+    });
+    // Whichever of the two could be made first.
+    holds(&Fusion {
+        rule: "pair",
+        fires: |g| {
+            let dy = dy(g);
+            let db = dy.sum(ROWS);
+            vec![dy.matmul_as(x(g).tanh(), true, false), db]
+        },
+        kernel: "weight_grad",
+        saved: 1,
+        spares: &[],
+    });
 }
 
 /// The forms that the gradient table leaves are the ones that the rules know.

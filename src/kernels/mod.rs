@@ -29,6 +29,7 @@ pub mod top_k;
 pub mod triangle;
 pub mod triangular_solve;
 pub mod unary;
+pub mod weight_grad;
 
 pub use inputs::{Values, values, words};
 pub use kernel::{
@@ -63,6 +64,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<triangle::Triangle>(PhantomData),
     &Handle::<triangular_solve::TriangularSolve>(PhantomData),
     &Handle::<unary::Unary>(PhantomData),
+    &Handle::<weight_grad::WeightGrad>(PhantomData),
 ];
 
 /// The kernel of that name. Panics if there is none: names come from code, not from users.

@@ -3,6 +3,7 @@
 
 use super::group::{self, Group, Tally, TallyProgram, Unit, schedule};
 use super::memory::{self, Temp};
+use super::pair::{Pair, pairs};
 use super::rewrite::{Ir, rewrite};
 use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
 use crate::graph::{ALIGN, Binarise, Count, Effect, Graph, Op, ParamLayout, SKIPPED};
@@ -64,7 +65,7 @@ pub fn compile(
     let values = next(effects.len());
 
     let mut l = Lowering::new(graph, layout, ir);
-    l.run(packed, options.group);
+    l.run(packed, options);
     let mut log = log.map(|t| Log { path: String::new(), names: t.names, rows: LOG_ROWS });
     if let Some(log) = &mut log {
         if !effects.is_empty() {
@@ -109,6 +110,8 @@ struct Lowering<'a> {
     ir: Ir,
     /// For each node, where a pack wants its value.
     wanted: Vec<Option<View>>,
+    /// The gradients of a weight and a bias that are made together, and whether one of the two was met.
+    pairs: Vec<(Pair, bool)>,
     values: Vec<Value>,
     dispatches: Vec<Dispatch>,
     stores: Vec<StoreRef>,
@@ -119,13 +122,18 @@ impl<'a> Lowering<'a> {
     fn new(graph: &'a Graph, layout: &'a ParamLayout, ir: Ir) -> Self {
         let n = ir.nodes.len();
         let (wanted, values) = (vec![None; n], vec![Value::Lazy; n]);
-        Self { graph, layout, ir, wanted, values, dispatches: vec![], stores: vec![], temps: vec![] }
+        Self { graph, layout, ir, wanted, pairs: vec![], values, dispatches: vec![], stores: vec![], temps: vec![] }
     }
 
-    fn run(&mut self, metrics: Option<usize>, group: bool) {
-        self.place_packs(&self.ir.live());
+    fn run(&mut self, metrics: Option<usize>, options: Options) {
+        let live = self.ir.live();
+        self.place_packs(&live);
+        if options.fuse {
+            let pairs = pairs(&self.ir, &live, &self.wanted, RUN);
+            self.pairs = pairs.into_iter().map(|pair| (pair, false)).collect();
+        }
         let readers = group::readers(&self.ir);
-        let units = schedule(&self.ir, metrics, group);
+        let units = schedule(&self.ir, metrics, options.group);
         for t in units.iter().filter_map(|u| if let Unit::Scalars(t) = u { Some(t) } else { None }) {
             // No buffer is read and written at once: what it reads stands elsewhere than among the metrics.
             for arg in self.ir.nodes[t.pack].args.clone() {
@@ -239,6 +247,15 @@ impl<'a> Lowering<'a> {
     }
 
     fn node(&mut self, id: usize) {
+        if let Some(at) = self.pairs.iter().position(|(pair, _)| pair.product == id || pair.sum == id) {
+            // Both are there as soon as the second is.
+            let (pair, one) = self.pairs[at];
+            self.pairs[at].1 = true;
+            if one {
+                self.weight_grad(pair);
+            }
+            return;
+        }
         let n = self.ir.nodes[id].clone();
         let len = n.shape.len();
         let (kernel, consts, params, args): (&str, Vec<u32>, Vec<u32>, Vec<View>) = match &n.op {
@@ -564,6 +581,19 @@ impl<'a> Lowering<'a> {
             ins.push(if is { given.next().expect("an argument a part of the form") } else { ins[0] });
         }
         (name, form.consts().into(), p.words(), ins)
+    }
+
+    /// dW and db, into the range of their bucket that spans both.
+    fn weight_grad(&mut self, Pair { product, sum }: Pair) {
+        let n = self.ir.nodes[product].clone();
+        let (dw, db) = (self.target(product), self.target(sum));
+        let (rows, columns, batch) = (n.shape[0], n.shape[1], self.ir.nodes[n.args[0]].shape[0]);
+        let [m, n_columns, k, s] = [rows, columns, batch, (db.offset - dw.offset) / 4].map(|v| v as u32);
+        let p = k::weight_grad::WeightGradParams { m, n: n_columns, k, s };
+        let both = View { len: db.offset + db.len - dw.offset, ..dw };
+        let (consts, ins) = (k::weight_grad::consts(rows, columns), self.all(&n.args));
+        self.emit("weight_grad", consts, p.words(), ins, vec![both], &n.scope);
+        (self.values[product], self.values[sum]) = (Value::Here(dw), Value::Here(db));
     }
 
     /// Of a plan without effects: the metrics go to their row of the table.

@@ -5,6 +5,7 @@ mod fuse;
 mod group;
 mod lower;
 mod memory;
+mod pair;
 mod print;
 mod rewrite;
 mod validate;
