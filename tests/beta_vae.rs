@@ -115,7 +115,7 @@ fn the_multiplier_follows_its_rule() {
     }
 }
 
-/// A constraint that binds holds with equality. 512 images, a small network, 1,000 steps; of a whole run see the README.
+/// A constraint that binds holds with equality. 512 images, a small network, 1,000 steps; of a whole run the recipe speaks.
 #[test]
 fn the_multiplier_holds_the_kl_at_the_limit() {
     for delta in [5.0, 10.0, 20.0] {

@@ -136,9 +136,10 @@ impl Session {
         Self::made(exec, config, data, max_memory, true)
     }
 
-    /// The same to encode with alone: of a classifier it asks for no labels, and it neither trains nor evaluates one.
+    /// The same to encode with alone: it loads no training step, and of a classifier it asks for no labels. Whoever trains it
+    /// panics; a classifier cannot be evaluated by it.
     pub fn encoder(exec: Box<dyn Executor>, config: &Config, data: Dataset) -> Result<Self> {
-        Self::made(exec, config, data, None, !config.classifier.wanted())
+        Self::made(exec, config, data, None, false)
     }
 
     fn made(
