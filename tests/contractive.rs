@@ -9,8 +9,10 @@ use common::{BOTH, Evaluated, Rng, param, total};
 use elbo::config::{self, Activation, Config};
 use elbo::exec::{self, Choice};
 use elbo::graph::{Axes, Graph, Tensor, grad, vjp};
-use elbo::nn::{Layer, Mode, Scope, dense, jacobian};
+use elbo::nn::{Clock, Layer, Mode, Scope, dense, jacobian};
 use elbo::plan::Options;
+use elbo::train::phases::{Part, Phase};
+use elbo::train::{SetShape, programs};
 use elbo::values::HostBuf;
 use run::{fast_devices, session, settings, steps};
 
@@ -166,6 +168,7 @@ fn penalty<'g>(how: &str, net: &Scope<'g>, layers: &[Layer<'g>]) -> Vec<Tensor<'
     let p = match how {
         "closed-form" => jacobian::closed_form(&layers[0]),
         "exact" => jacobian::exact(layers, 3),
+        "exact-mean" => jacobian::exact_mean(layers, 3),
         "hutchinson" => jacobian::hutchinson(&(net / "penalty"), layers, 2),
         other => panic!("{other}"),
     };
@@ -182,8 +185,9 @@ fn penalty<'g>(how: &str, net: &Scope<'g>, layers: &[Layer<'g>]) -> Vec<Tensor<'
 fn the_gradient_of_the_penalty_is_its_slope() {
     const STEP: f64 = 1e-5;
     let deep: [&[usize]; 2] = [&[6, 5], &[6, 5, 4]];
-    let cases =
-        [("closed-form", &[5][..])].into_iter().chain(deep.iter().flat_map(|&w| [("exact", w), ("hutchinson", w)]));
+    let cases = [("closed-form", &[5][..]), ("exact-mean", &[5])]
+        .into_iter()
+        .chain(deep.iter().flat_map(|&w| [("exact", w), ("exact-mean", w), ("hutchinson", w)]));
     for (how, widths) in cases {
         for f in ALL {
             let (mut e, values) = evaluated(widths, f, BOTH[0], |net, _, layers| penalty(how, net, layers));
@@ -211,11 +215,80 @@ fn the_gradient_of_the_penalty_is_its_slope() {
     }
 }
 
+/// The value, the gradient, and a function of the gradient differentiated once more: whatever the blocks are, and as where
+/// the gradient is made of the whole sum.
+#[test]
+fn blocks_of_any_size_have_the_gradient_of_the_whole() {
+    for f in [Activation::Sigmoid, Activation::Tanh, Activation::Softplus] {
+        for options in BOTH {
+            let of = |block: Option<usize>| {
+                let (mut e, _) = evaluated(&[6, 5, 9], f, options, |net, _, layers| {
+                    let p = match block {
+                        Some(block) => jacobian::exact_mean(layers, block),
+                        None => jacobian::exact(layers, 9).mean(Axes::All),
+                    };
+                    let weights: Vec<_> = layers.iter().map(|layer| layer.weight).collect();
+                    let biases = net.graph().params().into_iter().filter(|p| p.path.ends_with("bias")).take(2);
+                    let biases: Vec<_> = biases.map(|p| net.graph().param(&p.path, p.shape, p.init)).collect();
+                    let all = [weights, biases].concat();
+                    let first = grad(p, &all);
+                    let length = first.iter().map(|d| total((*d * 100.0).square())).reduce(|a, b| a + b).unwrap();
+                    [vec![p], first, grad(length, &all)].concat()
+                });
+                e.run()
+            };
+            let whole = of(None);
+            assert_eq!(whole.len(), 1 + 5 + 5);
+            for block in [1, 2, 8, 9, 64] {
+                for (k, (got, want)) in of(Some(block)).iter().zip(&whole).enumerate() {
+                    same(&format!("{f:?} {options:?} block {block}, part {k}"), got, want, 1e-12);
+                }
+            }
+        }
+    }
+}
+
+/// What a plan of `model.penalty = "exact"` needs, and how many products it makes.
+fn planned(block: usize, evaluation: bool) -> (u64, usize) {
+    let shape = ["model.hidden=[96]", "model.latent=64", "train.batch=32", "model.tied=false"];
+    let block = format!("model.block={block}");
+    let c = settings("contractive", &[&shape[..], &["model.penalty=exact", &block]].concat());
+    let set = SetShape { split: "train", examples: 512, features: 784, resident: true };
+    let layout = programs::layout(&c, 784, 1 << 24).unwrap();
+    let plan = if evaluation {
+        programs::evaluate(&c, &set, 32, &layout).unwrap().plan
+    } else {
+        let whole = Phase { part: Part::Whole, start: 0, end: u64::MAX, clock: Clock::EVERY };
+        programs::train(&c, &set, &layout, Options::default(), whole).unwrap().plan
+    };
+    let products = plan.dispatches.iter().filter(|d| d.kernel.name().starts_with("matmul")).count();
+    let (needed, least) = (plan.slot_bytes(), plan.live_bytes);
+    assert!(2 * needed <= 3 * least, "{needed} bytes of slots where {least} live at once");
+    (needed, products)
+}
+
+#[test]
+fn memory_shrinks_with_the_block_and_evaluation_makes_no_gradient() {
+    let blocks = [64, 32, 16, 8];
+    let peaks = blocks.map(|block| planned(block, false).0);
+    let (rest, _) = planned(1, false);
+    for (block, pair) in blocks.iter().zip(peaks.windows(2)) {
+        let parts = [pair[0], pair[1]].map(|peak| (peak - rest) as f64);
+        assert!(parts[1] < 0.6 * parts[0], "block {block} and half of it need {parts:?} bytes more than block 1");
+    }
+    // The network has 4 products, and a block one; its gradient has more.
+    for block in blocks {
+        let n = 64 / block;
+        assert_eq!(planned(block, true).1, 4 + n, "evaluation in blocks of {block}");
+        assert!(planned(block, false).1 > 4 + 2 * n, "training in blocks of {block}");
+    }
+}
+
 /// One sigmoid layer: dP/da_j = 2 s_j²(1 − 2h_j) r_j, dP/dW_ji = dP/da_j x_i + 2 s_j² W_ji, dP/db_j = dP/da_j.
 #[test]
 fn the_gradient_of_one_sigmoid_layer_is_that_of_the_formula() {
     for options in BOTH {
-        for how in ["closed-form", "exact"] {
+        for how in ["closed-form", "exact", "exact-mean"] {
             let (mut e, values) =
                 evaluated(&[5], Activation::Sigmoid, options, |net, _, layers| penalty(how, net, layers));
             let got = e.run();
@@ -248,7 +321,8 @@ fn the_gradient_of_one_sigmoid_layer_is_that_of_the_formula() {
 
 #[test]
 fn penalties_and_gradients_agree_on_every_executor() {
-    for (how, widths) in [("closed-form", &[20][..]), ("exact", &[16, 12, 9]), ("hutchinson", &[16, 12, 9])] {
+    let deep = ["exact", "exact-mean", "hutchinson"].map(|how| (how, &[16, 12, 9][..]));
+    for (how, widths) in [("closed-form", &[20][..])].into_iter().chain(deep) {
         for f in [Activation::Sigmoid, Activation::Softplus, Activation::Relu] {
             let g = Graph::new();
             let net = Scope::root(&g, Mode::Train);

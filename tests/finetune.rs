@@ -258,4 +258,9 @@ fn a_run_is_fine_tuned_resumed_evaluated_and_encoded() {
         "the training images of `plain` have no labels",
     );
     assert!(!at.join("x").exists());
+    // To encode them a classifier needs none; to measure it they are missed.
+    succeeds(at, "encode run-finetuned --device cpu --data plain --out plain.csv");
+    let codes = std::fs::read_to_string(at.join("plain.csv")).unwrap();
+    assert_eq!((codes.lines().count(), codes.lines().next().unwrap()), (17, "z0,z1,z2,z3,z4,z5,z6,z7"));
+    refused(at, "eval run-finetuned --device cpu --data plain", "the training images of `plain` have no labels");
 }

@@ -7,7 +7,9 @@ mod common;
 
 use common::{BOTH, Evaluated, Rng, panic_text, param, total};
 use elbo::config::Activation;
-use elbo::graph::{Axes, BATCH, Binarise, Count, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, grad};
+use elbo::graph::{
+    Axes, BATCH, Binarise, Count, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, grad, partial,
+};
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{binary, unary};
 use elbo::nn::{self, DiagonalGaussian, Gaussian, Mode, Scope};
@@ -256,6 +258,12 @@ fn structure_cases() -> Vec<Case> {
         case("the largest of each row, chosen without a gradient", &[&[4, 7]], |_, x| {
             x[0].exp() * x[0].top_k(Count::Fixed(3))
         }),
+        case("a value with its slopes, one by an inner tensor", &[&[3, 4], &[2, 4]], |_, x| {
+            let h = x[0].tanh();
+            let y = total(h.matmul_as(x[1], false, true).square() + x[1].exp().sum(Axes::All));
+            let slopes: Vec<_> = [h, x[1]].into_iter().zip(partial(y, &[h, x[1]])).collect();
+            y.with_gradient(&slopes)
+        }),
         case("detached where it does not matter", &[&[2, 3]], |_, x| x[0].square() + x[0].sign().detach() * x[0]),
         case("one parameter, read twice", &[&[3]], |g, x| x[0].sigmoid() * param(g, "p.0", &[3])),
         case("two layers and a residue", &[&[3, 4], &[5, 4], &[5], &[4, 5]], |_, x| {
@@ -366,7 +374,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 28;
+    const VARIANTS: usize = 29;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -396,6 +404,7 @@ fn examples() -> Vec<Op> {
         Op::Triangle(_) => 25,
         Op::TriangularSolve { .. } => 26,
         Op::Cholesky => 27,
+        Op::WithGradient => 28,
     };
     let mut ops = vec![
         Op::Param(0),
@@ -424,6 +433,7 @@ fn examples() -> Vec<Op> {
         Op::Triangle(0.5),
         Op::TriangularSolve { transposed: false },
         Op::Cholesky,
+        Op::WithGradient,
     ];
     ops.extend(unary::Op::ALL.map(|f| Op::Unary(f, 0.0, 0.0)));
     ops.extend(binary::Op::ALL.map(Op::Binary));
@@ -526,6 +536,36 @@ fn at_a_kink_one_side_is_chosen() {
 fn detach_stops_and_only_there() {
     assert_eq!(slope_of(|_, x| x[0] * x[0].detach(), &[&[2.0, -3.0]]), [[2.0, -3.0]]);
     assert_eq!(slope_of(|_, x| (x[0] * 2.0).detach() * x[0] + x[0], &[&[2.0, -3.0]]), [[5.0, -5.0]]);
+}
+
+/// The slopes that are given, and none by the value's own way.
+#[test]
+fn given_slopes_are_believed() {
+    let x: &[f64] = &[2.0, -3.0];
+    assert_eq!(slope_of(|_, x| total(x[0].square()).with_gradient(&[(x[0], x[0] * 10.0)]), &[x]), [[20.0, -30.0]]);
+    let twice = slope_of(|_, x| total(x[0]).with_gradient(&[(x[0], x[0].like(1.0)), (x[0], x[0])]) * 0.5, &[x]);
+    assert_eq!(twice, [[1.5, -1.0]]);
+    let refused = panic_text(|| {
+        let g = Graph::new();
+        let x = param(&g, "w.0", &[2, 3]);
+        total(x).with_gradient(&[(x, x.sum(Axes::Numbered(0, 1)))]);
+    });
+    assert!(refused.contains("with_gradient of 2x3 and 3 ") && refused.contains("a slope has the shape"), "{refused}");
+}
+
+/// y = Σ hx, h = x²: ∂y/∂x is h by x alone, and 3x² in all.
+#[test]
+fn a_partial_slope_holds_the_other_variables() {
+    let parts = |of: for<'g> fn(Tensor<'g>, &[Tensor<'g>]) -> Vec<Tensor<'g>>| {
+        let g = Graph::new();
+        let x = param(&g, "p.0", &[2]);
+        let h = x.square();
+        let mut e = Evaluated::new(&g, &of(total(h * x), &[h, x]), Options::default());
+        e.set("p.0", 0, &[2.0, -3.0]);
+        e.run()
+    };
+    assert_eq!(parts(partial), [[2.0, -3.0], [4.0, 9.0]]);
+    assert_eq!(parts(grad), [[2.0, -3.0], [12.0, 27.0]]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 use common::{Evaluated, Rng, host, layout, load, pack, param, total};
 use elbo::exec::gpu::{Context, Gpu, adapters};
 use elbo::exec::{Cpu, Executor, Reference};
-use elbo::graph::{Axes, Binarise, Count, Effect, Graph, Tensor, grad};
+use elbo::graph::{Axes, Binarise, Count, Effect, Graph, Tensor, grad, partial};
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{REGISTRY, StepRow, words};
 use elbo::plan::{Buffer, Options, Plan, View, compile, fusion_rules, validate};
@@ -332,7 +332,12 @@ fn random_graph_with(g: &Graph, seed: usize, detach: bool) -> Vec<Tensor<'_>> {
         }
         sum
     };
-    let loss = loss + linear("q");
+    let mut loss = loss + linear("q");
+    if seed.is_multiple_of(3) {
+        // Its own slopes, as if they were given.
+        let slopes: Vec<_> = params.iter().copied().zip(partial(loss, &params)).collect();
+        loss = loss.with_gradient(&slopes);
+    }
     let d = grad(loss, &params);
     let mut second = linear("r");
     for (i, dp) in d.iter().enumerate() {
@@ -555,7 +560,7 @@ fn random_graphs_cover_the_ops() {
     }
     let ops = "param state const scalar random exp ln sqrt recip abs sign step sigmoid tanh relu softplus square affine \
                clamp inside add sub mul div max min gt broadcast reshape permute slice pad sum matmul bce gaussiankl \
-               reparam detach topk jacobianpenalty batch triangle triangularsolve cholesky";
+               reparam detach topk jacobianpenalty batch triangle triangularsolve cholesky withgradient";
     for op in ops.split_whitespace() {
         assert!(used.get(op).is_some_and(|&n| n >= 5), "{op} occurs {:?} times", used.get(op));
     }

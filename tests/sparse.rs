@@ -330,7 +330,7 @@ fn settings_that_cannot_be_are_refused_by_key() {
         (
             "k-sparse",
             &["model.alpha=100"],
-            "model.alpha = 100 times the last model.k = 25 is more than model.latent = 1000",
+            "model.alpha = 100 times the last model.k = 25 keeps 2500 units, more than model.latent = 1000",
         ),
     ];
     for (recipe, changes, want) in cases {
@@ -338,4 +338,11 @@ fn settings_that_cannot_be_are_refused_by_key() {
     }
     settings("sparse", &["model.hidden=[8,8,8,8,8,8,8]"]);
     settings("k-sparse", &["model.alpha=40"]);
+    // What counts is what is kept: k and αk are rounded.
+    let of = |k: &'static str, alpha: &'static str| vec!["model.latent=10", k, alpha];
+    assert_eq!(
+        refusal("k-sparse", &of("model.k=2.5", "model.alpha=4")),
+        "model.alpha = 4 times the last model.k = 2.5 keeps 12 units, more than model.latent = 10"
+    );
+    settings("k-sparse", &of("model.k=2.4", "model.alpha=4.5"));
 }

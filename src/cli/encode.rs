@@ -26,7 +26,7 @@ pub fn run(a: Args) -> Result<()> {
         Some("npy") => false,
         _ => return Err(Error::usage(format!("{} ends in neither .npy nor .csv", path.display()))),
     };
-    let mut t = a.run.open()?;
+    let mut t = a.run.open_encoder()?;
     let n = t.session.examples(&a.split)?;
     let latent = crate::models::of(&t.session.config.model).latent();
     let mut codes = Vec::with_capacity(n * latent);

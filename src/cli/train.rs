@@ -106,6 +106,7 @@ pub fn carry_out(config: &Config, data: Option<Dataset>, common: &Common, a: &Si
         object.insert("skipped".into(), json!(outcome.skipped));
         object.insert("seconds".into(), json!(outcome.seconds));
         object.extend(test.means.values().map(|(n, v)| (n.to_string(), json!(v))));
+        object.extend(outcome.verdict.map(|text| ("verdict".into(), json!(text))));
         object.insert("run".into(), json!(options.out));
         show(&format!("{}\n", serde_json::Value::Object(object)))?;
         return Ok(0);

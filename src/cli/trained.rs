@@ -3,6 +3,8 @@
 use super::common::{Common, load_data, show};
 use crate::checkpoint;
 use crate::config::{self, Config};
+use crate::data::Dataset;
+use crate::exec::Executor;
 use crate::train::Session;
 use crate::values::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -29,7 +31,7 @@ pub struct Trained {
     /// The step of the checkpoint.
     pub step: u64,
     /// The data set.
-    pub data: crate::data::Dataset,
+    pub data: Dataset,
 }
 
 impl Run {
@@ -49,11 +51,20 @@ impl Run {
 
     /// Opens the device and puts the newest whole checkpoint on it.
     pub fn open(&self) -> Result<Trained> {
+        self.opened(|exec, c, data| Session::new(exec, c, data, None))
+    }
+
+    /// The same to encode with alone.
+    pub fn open_encoder(&self) -> Result<Trained> {
+        self.opened(Session::encoder)
+    }
+
+    fn opened(&self, make: fn(Box<dyn Executor>, &Config, Dataset) -> Result<Session>) -> Result<Trained> {
         let c = self.config()?;
         let saved = checkpoint::latest(&self.run)?
             .ok_or_else(|| Error::failure(format!("{} has no checkpoint yet", self.run.display())))?;
         let data = load_data(&c)?;
-        let mut session = Session::new(self.common.open()?, &c, data.clone(), None)?;
+        let mut session = make(self.common.open()?, &c, data.clone())?;
         checkpoint::restore(&mut session, &saved, false)?;
         if let Some(seed) = self.seed {
             session.config.train.seed = seed;

@@ -112,9 +112,11 @@ fn unknown(full: &Table, key: &str) -> Error {
             let other = defaults(&Table::from_iter([(group.to_string(), Value::Table(other))]));
             other.is_ok_and(|table| settings(&table).any(|(k, _)| k == key))
         };
-        if let Some(kind) = kinds.iter().find(has_it) {
+        let owners: Vec<String> = kinds.iter().filter(has_it).map(|kind| format!("{kind:?}")).collect();
+        if !owners.is_empty() {
             let now = full[group]["kind"].as_str().unwrap_or_default();
-            return Error::usage(format!("{key} is a setting of {group}.kind = {kind:?}, which is {now:?} here"));
+            let owners = listed(&owners);
+            return Error::usage(format!("{key} is a setting of {group}.kind = {owners}, which is {now:?} here"));
         }
     }
     let last: Vec<&String> = known.iter().filter(|k| k.rsplit('.').next() == Some(key)).collect();
@@ -135,10 +137,14 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
 
 /// `a`, `a` or `b`, and so on.
 pub(super) fn either<T: std::fmt::Display>(words: &[T]) -> String {
-    let quoted: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
-    match quoted.split_last() {
+    listed(&words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>())
+}
+
+/// The same of words as they are.
+fn listed(words: &[String]) -> String {
+    match words.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => quoted.concat(),
+        _ => words.concat(),
     }
 }
 
@@ -252,6 +258,14 @@ mod tests {
         assert_eq!(
             refusal("[optimizer]\nmomentum = 0.5"),
             "optimizer.momentum is a setting of optimizer.kind = \"sgd\", which is \"adam\" here"
+        );
+        assert_eq!(
+            refusal("[model]\nkind = 'k-sparse'\nbeta = 2.0"),
+            "model.beta is a setting of model.kind = \"vae\" or \"beta-vae\", which is \"k-sparse\" here"
+        );
+        assert_eq!(
+            refusal("[model]\ntied = true"),
+            "model.tied is a setting of model.kind = \"ae\", \"dae\", \"sparse\" or \"contractive\", which is \"vae\" here"
         );
     }
 

@@ -78,9 +78,9 @@ pub enum Binarise {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Train {
-    /// Passes over the training set; not read where `steps` is above 0.
+    /// Passes over the training set, after pretraining; not read where `steps` is above 0.
     pub epochs: u64,
-    /// Optimizer steps; 0: as many as the epochs take.
+    /// Optimizer steps, after pretraining; 0: as many as the epochs take.
     pub steps: u64,
     /// Epochs of greedy pretraining a layer, before what the epochs or steps above are of; 0: none.
     pub pretrain: u64,

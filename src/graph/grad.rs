@@ -22,6 +22,21 @@ pub fn grad<'g>(loss: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
 /// has no path to an output.
 #[track_caller]
 pub fn vjp<'g>(outputs: &[Tensor<'g>], cotangents: &[Tensor<'g>], wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+    reverse(outputs, cotangents, wrt, false)
+}
+
+/// ∂y/∂x for every x of `wrt`, of x's shape, each an independent variable: where one is made of another, y's slope in the
+/// other is that by the ways that lead through none. Nodes of the same graph, which can be differentiated again; y is a
+/// scalar. Panics, by name, when y does not depend on some x.
+#[track_caller]
+pub fn partial<'g>(y: Tensor<'g>, wrt: &[Tensor<'g>]) -> Vec<Tensor<'g>> {
+    assert_eq!(y.len(), 1, "slopes of a tensor of shape {} are asked for; a scalar has them", y.shape());
+    reverse(&[y], &[y.like(1.0)], wrt, true)
+}
+
+/// [`vjp`]; or, with `cut`, nothing passes through what is in `wrt`.
+#[track_caller]
+fn reverse<'g>(outputs: &[Tensor<'g>], cotangents: &[Tensor<'g>], wrt: &[Tensor<'g>], cut: bool) -> Vec<Tensor<'g>> {
     assert_eq!(outputs.len(), cotangents.len(), "vjp: one cotangent an output");
     let last = outputs.iter().map(|y| y.id()).max().expect("vjp: at least one output");
     let graph = outputs[0].graph();
@@ -30,7 +45,8 @@ pub fn vjp<'g>(outputs: &[Tensor<'g>], cotangents: &[Tensor<'g>], wrt: &[Tensor<
         Op::Param(p) => graph.nodes().iter().position(|n| n.op == Op::Param(p)).unwrap_or(id),
         _ => id,
     };
-    let reaches = reaching(&graph.nodes()[..=last], &wrt.iter().map(|w| canon(w.id())).collect::<Vec<_>>(), canon);
+    let ends: Vec<usize> = wrt.iter().map(|w| canon(w.id())).collect();
+    let reaches = reaching(&graph.nodes()[..=last], &ends, canon);
     let mut d: Vec<Option<Tensor<'g>>> = vec![None; last + 1];
     for (&y, &dy) in outputs.iter().zip(cotangents) {
         assert_eq!(y.shape(), dy.shape(), "vjp: an output and its cotangent differ in shape");
@@ -41,7 +57,7 @@ pub fn vjp<'g>(outputs: &[Tensor<'g>], cotangents: &[Tensor<'g>], wrt: &[Tensor<
         let Some(dy) = d[id] else { continue };
         let Node { op, args, .. } = graph.nodes()[id].clone();
         // An inner w whose own arguments lead to no other w is where its cotangent ends.
-        if !args.iter().any(|&a| reaches[canon(a)]) {
+        if !args.iter().any(|&a| reaches[canon(a)]) || (cut && ends.contains(&id)) {
             continue;
         }
         match op.gradient() {
@@ -165,6 +181,10 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
         }
         Op::Param(_) | Op::State(_) | Op::Const(_) | Op::Scalar(_) | Op::Random(_) | Op::Batch(_) | Op::Detach => {
             vec![None; x.len()]
+        }
+        Op::WithGradient => {
+            let pairs = x[1..].chunks_exact(2).flat_map(|pair| [Some(dy * pair[1]), None]);
+            [None].into_iter().chain(pairs).collect()
         }
         // Which ones are the largest changes by jumps only.
         Op::TopK(_) => vec![None],

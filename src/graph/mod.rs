@@ -11,7 +11,7 @@ mod tensor;
 
 pub use arena::{Effect, Graph, LogTable, Node, SKIPPED, StateDecl, StateId};
 pub use axes::{Axes, BATCH, FEATURES, LATENTS, SAMPLES};
-pub use grad::{grad, vjp};
+pub use grad::{grad, partial, vjp};
 pub use op::{Binarise, Count, Draw, Gradient, Op, Picture};
 pub use params::{ALIGN, Bucket, Init, ParamDecl, ParamLayout, Place};
 pub use tensor::Tensor;

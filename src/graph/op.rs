@@ -78,6 +78,8 @@ pub enum Op {
     JacobianPenalty(Act),
     /// The argument, through which no gradient passes.
     Detach,
+    /// The first argument, a scalar y, whose slopes are given: args y, x₁, ∂y/∂x₁, x₂, ∂y/∂x₂, …
+    WithGradient,
     /// All arguments, flattened, at fixed places of one flat tensor; see [`Graph::pack`](super::Graph::pack).
     Pack {
         /// Where the flat tensor lives: a path of the Store.

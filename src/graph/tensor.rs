@@ -390,6 +390,25 @@ impl<'g> Tensor<'g> {
         self.make(Op::Detach, &[self.id], self.shape(), self.batch_axis())
     }
 
+    /// y, a scalar, with ∂y/∂xᵢ as they are given, by tensors of the shape of xᵢ: the cotangent of xᵢ is dy·∂y/∂xᵢ, and
+    /// none passes by another way. So a sum of many parts can have the gradient of each made beside the part, which a plan
+    /// then need not keep. A second derivative is right where every way from what it is taken by leads through some xᵢ, and
+    /// the slopes are a graph of their own, as those of [`partial`](super::partial) are.
+    #[track_caller]
+    pub fn with_gradient(self, slopes: &[(Self, Self)]) -> Self {
+        if self.shape().rank() > 0 {
+            bad(self.graph, "with_gradient", &[self.shape()], "a scalar has slopes");
+        }
+        let mut args = vec![self.id];
+        for (x, slope) in slopes {
+            if x.shape() != slope.shape() {
+                bad(self.graph, "with_gradient", &[x.shape(), slope.shape()], "a slope has the shape of what it is by");
+            }
+            args.extend([x.id, slope.id]);
+        }
+        self.make(Op::WithGradient, &args, self.shape(), None)
+    }
+
     /// A constant of this tensor's shape.
     pub fn like(self, value: f64) -> Self {
         self.make(Op::Const(value), &[], self.shape(), self.batch_axis())

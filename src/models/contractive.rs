@@ -18,7 +18,7 @@ impl OverDense for Contractive {
         let layers = self.net.encoder_layers(net, x);
         let z = layers.last().expect("the code is always there").after;
         let r = self.net.reconstruction(x, self.net.logits(net, z, x.shape().last()));
-        let penalty = self.penalty(&(net / "penalty"), &layers).mean(BATCH);
+        let penalty = self.penalty(&(net / "penalty"), &layers);
         let total = r.objective + net.scalar("weight", &self.weight) * penalty;
         let mut terms = r.terms;
         terms.push(("jacobian", penalty));
@@ -27,12 +27,12 @@ impl OverDense for Contractive {
 }
 
 impl Contractive {
-    /// ‖J_f(x)‖²_F of each example: \[batch\].
+    /// ‖J_f(x)‖²_F, its mean over the batch.
     fn penalty<'g>(&self, net: &Scope<'g>, layers: &[Layer<'g>]) -> Tensor<'g> {
         net.within(|| match self.penalty {
-            JacobianPenalty::ClosedForm => jacobian::closed_form(&layers[0]),
-            JacobianPenalty::Exact => jacobian::exact(layers, self.block),
-            JacobianPenalty::Hutchinson => jacobian::hutchinson(net, layers, self.samples),
+            JacobianPenalty::ClosedForm => jacobian::closed_form(&layers[0]).mean(BATCH),
+            JacobianPenalty::Exact => jacobian::exact_mean(layers, self.block),
+            JacobianPenalty::Hutchinson => jacobian::hutchinson(net, layers, self.samples).mean(BATCH),
         })
     }
 }

@@ -275,7 +275,7 @@ impl<'a> Lowering<'a> {
             }
             Op::Reshape => unreachable!("another name of its argument"),
             Op::Pack { path, places } => return self.pack(id, &path.clone(), places),
-            Op::Detach => unreachable!("rewritten away"),
+            Op::Detach | Op::WithGradient => unreachable!("rewritten away"),
             Op::Random(d) => {
                 let (samples, batch) = (n.shape[0], n.shape[1]);
                 let p = k::random::RandomParams {

@@ -2,6 +2,8 @@
 
 use super::{Buffer, Dispatch, Slot, View};
 use crate::values::DType;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// A temporary before it has a slot.
 #[derive(Clone, Copy, Debug)]
@@ -22,33 +24,26 @@ pub(super) fn assign(dispatches: &mut [Dispatch], temps: &[Temp], reuse: bool) -
             }
         }
     }
+    let live_bytes = most_alive(&life, temps, dispatches.len());
     let mut slots: Vec<Slot> = Vec::new();
-    let mut free: Vec<usize> = Vec::new();
+    // For each slot, the lives of its values: last dispatch by first.
+    let mut taken: Vec<BTreeMap<usize, usize>> = Vec::new();
     let mut slot_of = vec![usize::MAX; temps.len()];
-    let (mut alive, mut peak) = (0u64, 0u64);
-    for at in 0..dispatches.len() {
-        let born: Vec<usize> = (0..temps.len()).filter(|&t| life[t].0 == at).collect();
-        for t in born {
-            let Temp { dtype, len } = temps[t];
-            // The smallest free slot that holds it; else the largest free one grows; else a new one.
-            let fitting = free.iter().copied().filter(|&s| slots[s].dtype == dtype);
-            let best = fitting.clone().filter(|&s| slots[s].len >= len).min_by_key(|&s| slots[s].len);
-            let chosen = best.or_else(|| fitting.max_by_key(|&s| slots[s].len)).filter(|_| reuse);
-            let slot = chosen.unwrap_or_else(|| {
-                slots.push(Slot { dtype, len });
-                slots.len() - 1
-            });
-            free.retain(|&s| s != slot);
-            slots[slot].len = slots[slot].len.max(len);
-            slot_of[t] = slot;
-            alive += 4 * len as u64;
-        }
-        peak = peak.max(alive);
+    // The longest first: a slot is as long as its first value, and no short value that lives long keeps long ones out.
+    let mut order: Vec<usize> = (0..temps.len()).filter(|&t| life[t].0 != usize::MAX).collect();
+    order.sort_by_key(|&t| (Reverse(temps[t].len), life[t].0, t));
+    for t in order {
+        let (Temp { dtype, len }, (born, dies)) = (temps[t], life[t]);
         // A slot is free again only after the dispatch that reads it: one buffer is never read and written at once.
-        for t in (0..temps.len()).filter(|&t| life[t].1 == at && life[t].0 != usize::MAX) {
-            free.push(slot_of[t]);
-            alive -= 4 * temps[t].len as u64;
-        }
+        let free = |s: &usize| taken[*s].range(..=dies).next_back().is_none_or(|(_, &last)| last < born);
+        let fitting = (0..slots.len()).filter(|&s| reuse && slots[s].dtype == dtype).filter(free);
+        let slot = fitting.min_by_key(|&s| slots[s].len).unwrap_or_else(|| {
+            slots.push(Slot { dtype, len });
+            taken.push(BTreeMap::new());
+            slots.len() - 1
+        });
+        taken[slot].insert(born, dies);
+        slot_of[t] = slot;
     }
     let place = |v: &mut View| {
         if let Buffer::Slot(t) = v.buffer {
@@ -58,5 +53,20 @@ pub(super) fn assign(dispatches: &mut [Dispatch], temps: &[Temp], reuse: bool) -
     for d in dispatches {
         d.ins.iter_mut().chain(&mut d.outs).for_each(place);
     }
-    (slots, peak)
+    (slots, live_bytes)
+}
+
+/// The most bytes that are alive at one dispatch, of temporaries that live from one to another.
+fn most_alive(life: &[(usize, usize)], temps: &[Temp], dispatches: usize) -> u64 {
+    let (mut born, mut dead) = (vec![0u64; dispatches + 1], vec![0u64; dispatches + 1]);
+    for (&(first, last), temp) in life.iter().zip(temps).filter(|((first, _), _)| *first != usize::MAX) {
+        born[first] += 4 * temp.len as u64;
+        dead[last + 1] += 4 * temp.len as u64;
+    }
+    let mut alive = 0;
+    let at = |(born, dead): (&u64, &u64)| {
+        alive = alive + born - dead;
+        alive
+    };
+    born.iter().zip(&dead).map(at).max().unwrap_or(0)
 }

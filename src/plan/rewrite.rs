@@ -87,7 +87,7 @@ impl Rewriter {
         let constant = |r: &Self, i: usize| r.ir.constant(n.args[i]);
         let same_shape = |r: &Self, i: usize| r.ir.nodes[n.args[i]].shape == n.shape;
         let (op, args) = match &n.op {
-            Op::Detach => return Some(arg(0)),
+            Op::Detach | Op::WithGradient => return Some(arg(0)),
             Op::Reshape if same_shape(self, 0) => return Some(arg(0)),
             Op::Broadcast if same_shape(self, 0) => return Some(arg(0)),
             Op::Reshape | Op::Broadcast | Op::Permute(_) | Op::Slice(_) if constant(self, 0).is_some() => {

@@ -65,6 +65,12 @@ impl Means {
     }
 }
 
+/// A metric as it is printed, with two decimals; the mean activations of `sparse`, which are small, with three.
+pub(super) fn shown(name: &str, value: f64) -> String {
+    let decimals = if name.starts_with("rho.") { 3 } else { 2 };
+    format!("{name} {value:.decimals$}")
+}
+
 /// metrics.jsonl of a run: one object a line.
 pub struct Record {
     path: PathBuf,

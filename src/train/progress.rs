@@ -1,6 +1,7 @@
 //! What the person at the terminal sees while a run goes on: a bar on a terminal, one line an epoch on a pipe.
 
 use super::Means;
+use super::metrics::shown;
 use crate::values::note;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -56,7 +57,7 @@ impl Progress {
 }
 
 fn terms(means: &Means) -> String {
-    means.values().map(|(name, v)| format!("{name} {v:.2}")).collect::<Vec<_>>().join("  ")
+    means.values().map(|(name, v)| shown(name, v)).collect::<Vec<_>>().join("  ")
 }
 
 /// 12345 → `12,345`.

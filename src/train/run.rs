@@ -174,7 +174,9 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
     }
     let test = session.evaluate("test")?;
     let outcome = t.outcome(session, Ending::Done(test.clone()), step)?;
-    t.record.line("test", step, &test.means, &[("skipped", json!(outcome.skipped))])?;
+    let verdict = outcome.verdict.iter().map(|text| ("verdict", json!(text)));
+    let more: Vec<_> = [("skipped", json!(outcome.skipped))].into_iter().chain(verdict).collect();
+    t.record.line("test", step, &test.means, &more)?;
     if !config.classifier.wanted() {
         pictures(session, shape, &o.out.join("samples"))?;
     }

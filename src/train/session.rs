@@ -2,7 +2,7 @@
 
 use super::feed::Feed;
 use super::labels;
-use super::metrics::Means;
+use super::metrics::{Means, shown};
 use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
 use crate::config::Config;
@@ -110,7 +110,7 @@ pub struct Evaluation {
 impl Evaluation {
     /// `-ELBO 102.41 nats (recon 76.40, KL 26.01)`.
     pub fn sentence(&self) -> String {
-        let shown = |(name, v): (&str, f64)| format!("{} {v:.2}", if name == "kl" { "KL" } else { name });
+        let shown = |(name, v): (&str, f64)| shown(if name == "kl" { "KL" } else { name }, v);
         let mut parts = self.means.values().map(shown);
         let head = format!("{} {}", parts.next().unwrap_or_default(), self.unit);
         let terms: Vec<String> = parts.collect();
@@ -132,7 +132,23 @@ pub struct Decoded {
 impl Session {
     /// Puts a model with its first weights, and a data set, on a device; refused where it needs more than `max_memory`
     /// bytes, before anything is allocated.
-    pub fn new(mut exec: Box<dyn Executor>, config: &Config, data: Dataset, max_memory: Option<u64>) -> Result<Self> {
+    pub fn new(exec: Box<dyn Executor>, config: &Config, data: Dataset, max_memory: Option<u64>) -> Result<Self> {
+        Self::made(exec, config, data, max_memory, true)
+    }
+
+    /// The same to encode with alone: it loads no training step, and of a classifier it asks for no labels. Whoever trains it
+    /// panics; a classifier cannot be evaluated by it.
+    pub fn encoder(exec: Box<dyn Executor>, config: &Config, data: Dataset) -> Result<Self> {
+        Self::made(exec, config, data, None, false)
+    }
+
+    fn made(
+        mut exec: Box<dyn Executor>,
+        config: &Config,
+        data: Dataset,
+        max_memory: Option<u64>,
+        trains: bool,
+    ) -> Result<Self> {
         let batch = config.train.batch;
         if data.train.len() < batch {
             let (n, name) = (data.train.len(), &data.name);
@@ -148,7 +164,7 @@ impl Session {
             shape
         };
         let mut labels: Vec<(SetShape, Split)> = Vec::new();
-        if let Some(classes) = Some(config.classifier.classes).filter(|n| *n > 0) {
+        if let Some(classes) = Some(config.classifier.classes).filter(|n| *n > 0 && trains) {
             for (split, part, s) in [
                 ("train", "training", &data.train),
                 ("validation", "validation", &data.validation),
@@ -199,7 +215,9 @@ impl Session {
         let labels = labels.into_iter().map(|(shape, split)| Feed::new(&mut *exec, shape, split));
         let labels: Vec<Feed> = labels.collect::<Result<_>>()?;
         labels.iter().filter(|f| f.is_of("train")).try_for_each(|f| f.prepare(&mut *exec, batch))?;
-        let train_ids = train.iter().map(|p| exec.load(&p.plan)).collect::<Result<_>>()?;
+        // One that does not train has the programs all the same: they say what a checkpoint holds.
+        let loaded = train.iter().filter(|_| trains).map(|p| exec.load(&p.plan));
+        let train_ids = loaded.collect::<Result<_>>()?;
         let further = train.split_off(1);
         let train = train.remove(0);
         let (config, held_out, loaded) = (config.clone(), feeds, HashMap::new());
@@ -267,6 +285,7 @@ impl Session {
         let per_epoch = self.steps_per_epoch();
         let phase = self.phase(from);
         assert!(from + count as u64 <= self.phases[phase].end(from), "a submit of two phases");
+        assert!(phase < self.train_ids.len(), "a session that encodes does not train");
         let start = self.phases[phase].start;
         if from == start && from > 0 {
             self.forget_moments()?;

@@ -22,7 +22,7 @@ pub struct Contractive {
     pub penalty: JacobianPenalty,
     /// Random directions an image and a step; read by the penalty `hutchinson` only.
     pub samples: usize,
-    /// Rows of the Jacobian in one tensor; read by the penalty `exact` only.
+    /// Rows of the Jacobian at once, which bounds memory; read by the penalty `exact` only.
     pub block: usize,
 }
 

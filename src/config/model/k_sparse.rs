@@ -43,12 +43,10 @@ impl KSparse {
         if !(self.alpha.is_finite() && self.alpha >= 1.0) {
             return Err(Error::usage(format!("model.alpha must be finite and at least 1, not {}", self.alpha)));
         }
-        if self.alpha * self.k.end() > self.latent as f64 {
+        if self.kept() > self.latent {
+            let (kept, alpha, k, latent) = (self.kept(), self.alpha, self.k.end(), self.latent);
             return Err(Error::usage(format!(
-                "model.alpha = {} times the last model.k = {} is more than model.latent = {}",
-                self.alpha,
-                self.k.end(),
-                self.latent
+                "model.alpha = {alpha} times the last model.k = {k} keeps {kept} units, more than model.latent = {latent}"
             )));
         }
         Ok(())
