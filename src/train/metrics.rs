@@ -131,3 +131,16 @@ impl Record {
         self.file.sync_data().map_err(|e| Error::io("cannot write", &self.path, &e))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn mean_activations_have_three_decimals_and_all_else_two() {
+        assert_eq!(
+            [shown("rho.2", 0.0506), shown("kl", 5.018), shown("k", 25.0)],
+            ["rho.2 0.051", "kl 5.02", "k 25.00"]
+        );
+    }
+}
