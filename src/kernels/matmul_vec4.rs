@@ -230,10 +230,15 @@ pub fn case(form: Form, (m, n, k, batch): (usize, usize, usize, usize), kind: Va
     let salt = (m * 31 + n * 17 + k) as u32;
     let a = values(kind, batch * m * k, salt);
     let b = values(kind, batch * k * n, salt + 1);
-    let other = |is: bool, n: usize, salt: u32| if is { values(kind, n, salt) } else { a.clone() };
-    let bias = other(form.bias, n, salt + 2);
-    let c = other(form.add, batch * m * n, salt + 3);
-    let h = other(form.slope != Act::None, batch * m * n, salt + 4);
+    let other = |is: bool, kind: Values, n: usize, salt: u32| if is { values(kind, n, salt) } else { a.clone() };
+    let bias = other(form.bias, kind, n, salt + 2);
+    let c = other(form.add, kind, batch * m * n, salt + 3);
+    // The slope of relu jumps at 0.
+    let jumping = match kind {
+        Values::Straddling { extreme } if form.slope == Act::Relu => Values::Jumping { extreme },
+        _ => kind,
+    };
+    let h = other(form.slope != Act::None, jumping, batch * m * n, salt + 4);
     let p = MatmulParams { m: m as u32, n: n as u32, k: k as u32, batch: batch as u32 };
     let exact = if kind == Values::Integers { " integers" } else { "" };
     let name = format!("{} {batch}x{m}x{n}x{k} wg {:?}{exact}", form.describe(), form.wg);
