@@ -26,7 +26,7 @@ CAPS = {"lib/numerics": 40, "lib/rng": 24}
 # Compiling takes most of their time. What they import, cheaper kernels use too, so library mutants are not tried here.
 COSTLY = ("matmul_scalar", "matmul_vec4", "weight_grad")
 TIMEOUT, COSTLY_TIMEOUT = 60, 300
-SMOKE = [("assign", "guard"), ("adam", "arithmetic"), ("batch", "arithmetic"), ("binary", "select"), ("copy", "logic"),
+SMOKE = [("assign", "guard"), ("adam", "arithmetic"), ("batch", "arithmetic"), ("lib/elementwise", "select"), ("copy", "logic"),
          ("finite", "comparison"), ("gaussian_kl", "sign"), ("reduce", "index"), ("lib/rng", "constant"),
          ("lib/step", "field")]
 

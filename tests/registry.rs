@@ -79,6 +79,12 @@ fn every_case_states_work_that_can_be_done() {
         let w = k.work(&case.call);
         assert!(w.loop_bound <= MAX_LOOP, "{what}: {} iterations", w.loop_bound);
         assert!(w.workgroups > 0 && w.items > 0 && w.chunk > 0, "{what}: {w:?}");
+        for &i in k.updates() {
+            assert!(
+                matches!(case.outs[i], Before::Value(_)),
+                "{what}: output {i} is updated, and holds nothing before"
+            );
+        }
         for (out, stride) in case.outs.iter().zip(w.strides) {
             assert!(out.len() >= w.items * stride, "{what}: an output of {} for {w:?}", out.len());
         }

@@ -132,6 +132,9 @@ impl Kernel for Broken {
     fn work(&self, call: &Call) -> Work {
         self.of.work(call)
     }
+    fn updates(&self) -> &'static [usize] {
+        self.of.updates()
+    }
     fn reads(&self, call: &Call) -> Vec<usize> {
         self.of.reads(call)
     }

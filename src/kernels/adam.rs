@@ -33,6 +33,7 @@ impl Twin for Adam {
     const NAME: &'static str = "adam";
     const WGSL: &'static str = include_str!("../../shaders/adam.wgsl");
     const OVERRIDES: &'static [&'static str] = &["WG"];
+    const UPDATES: &'static [usize] = &[0, 1, 2];
     type Params = AdamParams;
 
     fn work(c: &Consts, p: &AdamParams) -> Work {

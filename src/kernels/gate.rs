@@ -31,6 +31,7 @@ impl Twin for Gate {
     const NAME: &'static str = "gate";
     const WGSL: &'static str = include_str!("../../shaders/gate.wgsl");
     const OVERRIDES: &'static [&'static str] = &[];
+    const UPDATES: &'static [usize] = &[1];
     type Params = GateParams;
 
     fn work(_: &Consts, p: &GateParams) -> Work {

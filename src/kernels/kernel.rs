@@ -158,6 +158,8 @@ pub trait Kernel: Send + Sync {
     fn work(&self, call: &Call) -> Work;
     /// For each input, how many elements a call reads at least, from the first on.
     fn reads(&self, call: &Call) -> Vec<usize>;
+    /// The outputs whose earlier value a call reads.
+    fn updates(&self) -> &'static [usize];
     /// What a call does, in a few letters for tables: "relu", "nt+bias+relu".
     fn describe(&self, call: &Call) -> String;
     /// The cases that prove it.
@@ -178,6 +180,8 @@ pub trait Twin: Send + Sync + 'static {
     const WGSL: &'static str;
     /// See [`Kernel::overrides`].
     const OVERRIDES: &'static [&'static str];
+    /// See [`Kernel::updates`].
+    const UPDATES: &'static [usize] = &[];
     /// Its `Params`, made by [`params!`](crate::kernels::params).
     type Params: Params;
 
@@ -256,6 +260,9 @@ impl<T: Twin> Kernel for Handle<T> {
     }
     fn reads(&self, call: &Call) -> Vec<usize> {
         T::reads(&call.consts, &typed(call))
+    }
+    fn updates(&self) -> &'static [usize] {
+        T::UPDATES
     }
     fn describe(&self, call: &Call) -> String {
         T::describe(&call.consts, &typed(call))

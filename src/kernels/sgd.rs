@@ -23,6 +23,7 @@ impl Twin for Sgd {
     const NAME: &'static str = "sgd";
     const WGSL: &'static str = include_str!("../../shaders/sgd.wgsl");
     const OVERRIDES: &'static [&'static str] = &["WG"];
+    const UPDATES: &'static [usize] = &[0, 1];
     type Params = SgdParams;
 
     fn work(c: &Consts, p: &SgdParams) -> Work {

@@ -175,7 +175,7 @@ impl<'a> Lowering<'a> {
         let out = range(store, 0, places[places.len() - 1] + 1, DType::F32);
         for (&arg, &place) in n.args.iter().zip(places) {
             let id = group::source(&self.ir, arg);
-            if t.members.contains(&id) {
+            if t.members.contains(&id) || matches!(self.values[id], Value::Parts(..)) {
                 self.values[id] = Value::Here(range(store, place, 1, DType::F32));
             }
         }

@@ -135,35 +135,45 @@ impl Plan {
         self.dispatches.iter().map(|d| d.kernel.work(&d.call).flops).sum()
     }
 
-    /// Bytes that the dispatches of one step read and write, each binding counted whole.
+    /// Bytes that the dispatches of one step read and write: each range bound counted whole, twice where it is written over
+    /// what was read. Of the data set only the batch is read.
     pub fn bytes_moved(&self) -> u64 {
         self.dispatches.iter().map(Dispatch::bytes).sum()
     }
 
-    /// The least that any schedule moves: every persistent byte that the step reads, and every one that it writes,
-    /// once; temporaries free. (Of the data set only the batch is read.)
+    /// What a step must move: the batch's own bytes; each weight once for the layer and once for its input's gradient;
+    /// each gradient written and read; weights and moments read and written; each activation that the backward pass needs
+    /// written and read. What else there is between two products could be left out.
     pub fn bytes_least(&self) -> u64 {
-        let mut read = std::collections::HashSet::new();
-        let mut written = std::collections::HashSet::new();
-        let mut bytes = 0;
-        for d in &self.dispatches {
-            let limit = if d.kernel.name() == "batch" { d.outs[0].len.div_ceil(4) } else { usize::MAX };
-            for (views, seen) in [(&d.ins, &mut read), (&d.outs, &mut written)] {
-                for v in views.iter().filter(|v| matches!(v.buffer, Buffer::Store(_))) {
-                    let scratch = matches!(v.buffer, Buffer::Store(s) if self.stores[s].scratch);
-                    if !scratch && seen.insert((v.buffer, v.offset)) {
-                        bytes += 4 * v.len.min(limit) as u64;
-                    }
+        let (mut seen, mut least) = (std::collections::HashSet::new(), 0);
+        let mut once = |key: (Buffer, usize, bool), len: usize| if seen.insert(key) { 4 * len as u64 } else { 0 };
+        let named =
+            |v: &View, kind: &str| matches!(v.buffer, Buffer::Store(s) if self.stores[s].path.starts_with(kind));
+        let backward = self.dispatches.iter().position(|d| d.scope == "backward").unwrap_or(self.dispatches.len());
+        let mut made = std::collections::HashMap::new();
+        for (at, d) in self.dispatches.iter().enumerate() {
+            if d.kernel.name() == "batch" {
+                least += d.outs[0].len as u64;
+            }
+            for v in d.inputs() {
+                if named(v, "params/") {
+                    least += once((v.buffer, v.offset, at < backward), v.len);
+                }
+                if matches!(v.buffer, Buffer::Slot(_)) && at >= backward {
+                    least += made.remove(&v.value).map_or(0, |len| 2 * 4 * len as u64);
                 }
             }
-            // What is updated in place is read as well as written.
-            for v in d.outs.iter().filter(|v| matches!(v.buffer, Buffer::Store(s) if !self.stores[s].scratch)) {
-                if read.insert((v.buffer, v.offset)) {
-                    bytes += 4 * v.len as u64;
+            for (i, v) in d.outs.iter().enumerate() {
+                if named(v, "grads/") {
+                    least += 2 * 4 * v.len as u64;
+                } else if d.updates().contains(&i) {
+                    least += 2 * 4 * v.len as u64;
+                } else if matches!(v.buffer, Buffer::Slot(_)) && at < backward {
+                    made.insert(v.value, v.len);
                 }
             }
         }
-        bytes
+        least
     }
 
     /// The index of a store.
@@ -183,12 +193,18 @@ impl Dispatch {
         self.outs.iter().zip(self.kernel.work(&self.call).strides).filter(|(_, stride)| *stride > 0).map(|(v, _)| v)
     }
 
-    /// Bytes of all its bindings.
+    /// Those of its outputs whose earlier value it reads.
+    pub fn updates(&self) -> &'static [usize] {
+        self.kernel.updates()
+    }
+
+    /// Bytes of all its bindings, those that it updates in place counted twice.
     pub fn bytes(&self) -> u64 {
         let size = |v: &View| {
             // The data set is bound whole, but a batch of it is read.
             4 * if self.kernel.name() == "batch" { v.len.min(self.outs[0].len) } else { v.len } as u64
         };
-        self.inputs().chain(self.outputs()).map(size).sum()
+        let again: u64 = self.updates().iter().map(|&i| size(&self.outs[i])).sum();
+        self.inputs().chain(self.outputs()).map(size).sum::<u64>() + again
     }
 }
