@@ -164,9 +164,7 @@ impl Plan {
                 }
             }
             for (i, v) in d.outs.iter().enumerate() {
-                if named(v, "grads/") {
-                    least += 2 * 4 * v.len as u64;
-                } else if d.updates().contains(&i) {
+                if named(v, "grads/") || d.updates().contains(&i) {
                     least += 2 * 4 * v.len as u64;
                 } else if matches!(v.buffer, Buffer::Slot(_)) && at < backward {
                     made.insert(v.value, v.len);
