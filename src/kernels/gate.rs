@@ -57,4 +57,12 @@ impl Twin for Gate {
         cases.push(case("a sum that wraps", vec![1 << 31; 2]));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let n = 162;
+        let skipped = Before::Value(vec![0u32].into());
+        let outs = vec![Before::Poison(DType::U32, 1), skipped, Before::Poison(DType::F32, 1)];
+        let p = GateParams { n: n as u32 };
+        vec![Case::new(format!("[{n}]"), &[], p, vec![vec![0u32; n].into()], &[]).outs(outs).exact()]
+    }
 }
