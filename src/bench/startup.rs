@@ -112,9 +112,10 @@ impl Run<'_> {
         let start = Instant::now();
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|e| failed(format!("cannot be run: {e}")))?;
+        let stepped = || fs::read_to_string(&metrics).is_ok_and(|text| text.contains(r#""kind":"train""#));
         let mut step = None;
         let exit = loop {
-            if step.is_none() && fs::read_to_string(&metrics).is_ok_and(|text| text.contains(r#""kind":"train""#)) {
+            if step.is_none() && stepped() {
                 step = Some(start.elapsed().as_secs_f64());
             }
             if child.try_wait().map_err(|e| failed(format!("cannot be waited for: {e}")))?.is_some() {
@@ -142,6 +143,8 @@ impl Run<'_> {
         };
         let adapter = result["adapter"].as_str().unwrap_or_default().to_string();
         let info = DeviceInfo { device, adapter, driver: String::new(), binding_elements: 0 };
+        // Where we slept through it, it was at the end at the latest.
+        let step = step.or_else(|| stepped().then_some(exit));
         let step = step.ok_or_else(|| failed("ended without the metrics of a step".into()))?;
         Ok(Times { step, exit, info })
     }
