@@ -118,7 +118,7 @@ pub fn carry_out(config: &Config, data: Option<Dataset>, common: &Common, a: &Si
         note(format_args!(
             "{:.1} s of training; {dir}/ holds the checkpoint, metrics.jsonl{} and samples/",
             outcome.seconds,
-            if options.profile { ", profile.txt, profile.json" } else { "" }
+            if options.out.join("profile.txt").is_file() { ", profile.txt, profile.json" } else { "" }
         ));
     }
     Ok(0)
