@@ -6,7 +6,7 @@ use elbo::checkpoint::{self, Saved};
 use elbo::config::{self, Config};
 use elbo::data::{self, Dataset};
 use elbo::exec::gpu::{Context, Gpu, is_software};
-use elbo::exec::{Choice, DeviceInfo, Executor, PlanId, Ticket, adapter};
+use elbo::exec::{Choice, DeviceInfo, Executor, PlanId, Span, Ticket, adapter};
 use elbo::graph::Graph;
 use elbo::kernels::{StepRow, kernel};
 use elbo::plan::{LOG_ROWS, Plan};
@@ -77,7 +77,7 @@ impl Executor for Fragile {
     fn clear(&mut self) {
         self.gpu.clear();
     }
-    fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<f64>> {
+    fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<Span>> {
         self.call().profile(plan, row)
     }
 }
@@ -118,7 +118,7 @@ fn run_on(at: &Path, left: &Rc<Cell<u64>>, losses: &[u64]) -> Result<(Session, O
         let gpu = gpu().expect("looked for before");
         Session::new(Box::new(Fragile { gpu, left: left.clone(), hangs: false }), &config(), images(), None)
     };
-    let options = RunOptions { out: at.join("run"), start: Start::New, quiet: true };
+    let options = RunOptions { out: at.join("run"), start: Start::New, quiet: true, profile: false };
     run_recovering(make, &[28, 28], &options)
 }
 

@@ -43,6 +43,27 @@ fn a_step_of_the_vae_moves_little_more_than_it_must() {
     assert!(moved <= 1.5 * least, "{moved} moved, {least} the least");
 }
 
+/// Sums of millions of terms leave many parts; no kernel may loop over all of them.
+#[test]
+fn large_steps_are_planned() {
+    use elbo::plan::Options;
+    use elbo::train::{SetShape, phases::phases, programs};
+    let set = SetShape { split: "train", examples: 60_000, features: 784, resident: true };
+    for (recipe, changes) in [
+        ("vae", &["model.samples=500"][..]),
+        ("vae", &["train.batch=60000"]),
+        ("contractive", &["model.penalty=exact", "model.block=500"]),
+        ("contractive", &["model.penalty=hutchinson", "model.samples=500"]),
+    ] {
+        let c = settings(recipe, changes);
+        let layout = programs::layout(&c, 784, 1 << 28).unwrap();
+        let phase = phases(&c, &layout, 784, 1).unwrap()[0];
+        if let Err(e) = programs::train(&c, &set, &layout, Options::default(), phase) {
+            panic!("{recipe}, {changes:?}: {e}");
+        }
+    }
+}
+
 #[test]
 fn a_step_takes_little_more_memory_than_what_lives() {
     for recipe in ["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae"] {

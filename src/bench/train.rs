@@ -1,30 +1,51 @@
 //! The step time of a recipe on a device, and where it goes.
 
+use super::Spread;
+use super::record::{Kind, Record, column};
 use crate::config::Config;
 use crate::data::Dataset;
-use crate::exec::Executor;
+use crate::exec::{DeviceInfo, Executor, Span};
 use crate::train::Session;
+use crate::train::profile::{KernelTime, kernel_table, kernel_times};
 use crate::values::{Error, Result};
-use serde::Serialize;
 use std::time::Instant;
 
+/// `elbo bench train`.
+pub static KIND: Kind = Kind {
+    name: "train",
+    key: &["device", "adapter", "recipe", "batch"],
+    time: "step_ms",
+    columns: &[
+        column("recipe", "recipe", 12, 0),
+        column("batch", "batch", 6, 0),
+        column("ms a step", "step_ms", 10, 3),
+        column("fastest", "step_ms_min", 9, 3),
+        column("examples/s", "examples_per_s", 11, 0),
+        column("GFLOP/s", "gflops", 8, 2),
+        column("dispatches", "dispatches", 10, 0),
+    ],
+};
+
+/// Steps that are timed dispatch by dispatch.
+const REPEATS: u64 = 7;
+
 /// A measured training step.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct TrainBench {
     /// The recipe.
     pub recipe: String,
     /// `cpu`, `gpu` or `reference`.
-    pub device: String,
+    pub device: &'static str,
     /// The adapter's name.
     pub adapter: String,
+    /// The driver and its version, empty on the host.
+    pub driver: String,
     /// Examples a step.
     pub batch: usize,
     /// Timed steps.
     pub steps: usize,
-    /// The median step, in milliseconds.
-    pub step_ms: f64,
-    /// The fastest step.
-    pub step_ms_min: f64,
+    /// A step, in milliseconds.
+    pub time: Spread,
     /// Examples a second at the median.
     pub examples_per_s: f64,
     /// Dispatches a step.
@@ -41,26 +62,6 @@ pub struct TrainBench {
     pub kernels: Vec<KernelTime>,
 }
 
-/// What the dispatches of one kernel take in a step.
-#[derive(Clone, Debug, Serialize)]
-pub struct KernelTime {
-    /// The kernel and what it does.
-    pub kernel: String,
-    /// Dispatches a step.
-    pub dispatches: usize,
-    /// Milliseconds a step.
-    pub ms: f64,
-    /// Billions of floating-point operations a second.
-    pub gflops: f64,
-    /// Billions of bytes a second.
-    pub gbytes: f64,
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// Times `steps` training steps (after warm-up), in submits as `train` makes them, then every dispatch by itself.
 pub fn bench_train(exec: Box<dyn Executor>, config: &Config, data: Dataset, steps: usize) -> Result<TrainBench> {
     if !config.train.alternate.is_empty() || config.train.pretrain > 0 {
@@ -68,6 +69,33 @@ pub fn bench_train(exec: Box<dyn Executor>, config: &Config, data: Dataset, step
         return Err(Error::usage(text));
     }
     let mut session = Session::new(exec, config, data, None)?;
+    let (timed, s) = time_steps(&mut session, steps, 0.0)?;
+    let runs: Vec<Vec<Span>> =
+        (0..REPEATS).map(|i| session.profile(i).map(|(spans, _)| spans)).collect::<Result<_>>()?;
+    let kernels = kernel_times(&session.train.plan, &runs);
+    let plan = &session.train.plan;
+    let info = session.exec.info();
+    Ok(TrainBench {
+        recipe: config.recipe.clone(),
+        device: info.device,
+        adapter: info.adapter.clone(),
+        batch: config.train.batch,
+        driver: info.driver.clone(),
+        steps: timed,
+        time: s.times(1e3),
+        examples_per_s: config.train.batch as f64 / s.median,
+        dispatches: plan.dispatches.len(),
+        bytes_moved: plan.bytes_moved(),
+        bytes_least: plan.bytes_least(),
+        peak_bytes: plan.peak_bytes(),
+        flops: plan.flops(),
+        kernels,
+    })
+}
+
+/// Times at least `steps` training steps, after warm-up, and for at least some seconds, in submits as `train` makes them:
+/// how many there were, and the seconds of one, a sample a submit.
+pub(super) fn time_steps(session: &mut Session, steps: usize, seconds: f64) -> Result<(usize, Spread)> {
     let per_epoch = session.steps_per_epoch();
     session.begin_epoch(0)?;
     let mut at = 0;
@@ -82,65 +110,30 @@ pub fn bench_train(exec: Box<dyn Executor>, config: &Config, data: Dataset, step
         at += count as u64;
         Ok(start.elapsed().as_secs_f64())
     };
-    let first = run(&mut session, 1)?;
-    let warm = run(&mut session, 1)?.min(first);
+    let first = run(session, 1)?;
+    let warm = run(session, 1)?.min(first);
     let group = ((0.05 / warm) as usize).clamp(1, session.group_limit().min(per_epoch as usize));
-    run(&mut session, group)?;
-    let mut times = Vec::new();
-    while times.len() * group < steps {
-        times.push(run(&mut session, group)? / group as f64);
+    run(session, group)?;
+    let (mut times, begun) = (Vec::new(), Instant::now());
+    while times.len() * group < steps || begun.elapsed().as_secs_f64() < seconds {
+        times.push(run(session, group)? / group as f64);
     }
-    let min = times.iter().copied().fold(f64::INFINITY, f64::min);
-    let step = median(&mut times);
-    let kernels = profile(&mut session)?;
-    let plan = &session.train.plan;
-    let info = session.exec.info();
-    Ok(TrainBench {
-        recipe: config.recipe.clone(),
-        device: info.device.into(),
-        adapter: info.adapter.clone(),
-        batch: config.train.batch,
-        steps: times.len() * group,
-        step_ms: step * 1e3,
-        step_ms_min: min * 1e3,
-        examples_per_s: config.train.batch as f64 / step,
-        dispatches: plan.dispatches.len(),
-        bytes_moved: plan.bytes_moved(),
-        bytes_least: plan.bytes_least(),
-        peak_bytes: plan.peak_bytes(),
-        flops: plan.flops(),
-        kernels,
-    })
-}
-
-fn profile(session: &mut Session) -> Result<Vec<KernelTime>> {
-    const REPEATS: usize = 7;
-    let runs: Vec<Vec<f64>> = (0..REPEATS).map(|i| session.profile(i as u64)).collect::<Result<_>>()?;
-    let mut rows: Vec<(KernelTime, u64, u64)> = Vec::new();
-    for (i, d) in session.train.plan.dispatches.iter().enumerate() {
-        let seconds = median(&mut runs.iter().map(|r| r[i]).collect::<Vec<_>>());
-        let name = format!("{} {}", d.kernel.name(), d.kernel.describe(&d.call)).trim_end().to_string();
-        let at = rows.iter().position(|(k, ..)| k.kernel == name).unwrap_or_else(|| {
-            rows.push((KernelTime { kernel: name, dispatches: 0, ms: 0.0, gflops: 0.0, gbytes: 0.0 }, 0, 0));
-            rows.len() - 1
-        });
-        let (k, flops, bytes) = &mut rows[at];
-        k.dispatches += 1;
-        k.ms += seconds * 1e3;
-        *flops += d.kernel.work(&d.call).flops;
-        *bytes += d.bytes();
-    }
-    let finish = |(mut k, flops, bytes): (KernelTime, u64, u64)| {
-        let seconds = (k.ms * 1e-3).max(f64::MIN_POSITIVE);
-        (k.gflops, k.gbytes) = (flops as f64 / seconds * 1e-9, bytes as f64 / seconds * 1e-9);
-        k
-    };
-    let mut kernels: Vec<KernelTime> = rows.into_iter().map(finish).collect();
-    kernels.sort_by(|a, b| b.ms.total_cmp(&a.ms));
-    Ok(kernels)
+    Ok((times.len() * group, Spread::of(times)))
 }
 
 impl TrainBench {
+    /// As a line.
+    pub fn record(&self) -> Record {
+        let (device, adapter, driver) = (self.device, self.adapter.clone(), self.driver.clone());
+        let info = DeviceInfo { device, adapter, driver, binding_elements: 0 };
+        let record = Record::new(&KIND, &info).with("recipe", &self.recipe).with("batch", self.batch);
+        let record = record.with("steps", self.steps).spread(self.time).with("examples_per_s", self.examples_per_s);
+        let record = record.with("dispatches", self.dispatches).with("bytes_moved", self.bytes_moved);
+        let record = record.with("bytes_least", self.bytes_least).with("peak_bytes", self.peak_bytes);
+        let gflops = self.flops as f64 / self.time.median * 1e-6;
+        record.with("flops", self.flops).with("gflops", gflops).with("kernels", &self.kernels)
+    }
+
     /// For a terminal.
     pub fn text(&self) -> String {
         let mib = |b: u64| b as f64 / (1 << 20) as f64;
@@ -151,9 +144,9 @@ impl TrainBench {
             self.device,
             self.adapter,
             self.batch,
-            self.step_ms,
+            self.time.median,
             self.steps,
-            self.step_ms_min,
+            self.time.min,
             self.examples_per_s,
             self.dispatches,
             self.flops as f64 / 1e6,
@@ -161,10 +154,7 @@ impl TrainBench {
             mib(self.bytes_least),
             mib(self.peak_bytes),
         );
-        s += &format!("{:<34} {:>5} {:>9} {:>9} {:>8}\n", "kernel", "runs", "ms", "GFLOP/s", "GB/s");
-        for k in &self.kernels {
-            s += &format!("{:<34} {:>5} {:>9.3} {:>9.2} {:>8.2}\n", k.kernel, k.dispatches, k.ms, k.gflops, k.gbytes);
-        }
+        s += &kernel_table(&self.kernels);
         s
     }
 }

@@ -9,7 +9,7 @@ mod selftest;
 mod twin;
 
 pub use judge::{Fault, Outcome, judge};
-pub use observe::{GUARD, Observed, observe};
+pub use observe::{GUARD, Observed, observe, stage};
 pub use proof::{Proof, Want};
 pub use prove::{Verdict, prove};
 pub use selftest::{Finding, self_test};

@@ -3,7 +3,7 @@
 use super::proof::Proof;
 use super::twin::POISON;
 use crate::exec::Executor;
-use crate::kernels::Before;
+use crate::kernels::{Before, Case, Kernel};
 use crate::plan::{Buffer, Dispatch, Plan, StoreRef, View, validate};
 use crate::values::{DType, HostBuf, Result};
 
@@ -27,21 +27,8 @@ pub struct Observed {
 
 /// Runs the case twice from the same state. Everything that the executor has loaded is cleared.
 pub fn observe(e: &mut dyn Executor, proof: &Proof) -> Result<Observed> {
-    let ins: Vec<HostBuf> = proof.case.ins.iter().map(guarded_input).collect();
+    let plan = stage(e, proof.kernel, &proof.case)?;
     let before: Vec<HostBuf> = proof.case.outs.iter().map(guarded_output).collect();
-    e.clear();
-    for (buffers, letter) in [(&ins, "in"), (&before, "out")] {
-        for (i, b) in buffers.iter().enumerate() {
-            let path = format!("{letter}{i}");
-            e.create(&path, b.dtype(), b.len())?;
-            e.write(&path, 0, b)?;
-        }
-    }
-    // On a GPU the guard tail is inside the binding, so that the kernel could reach it. On the host a slice's length
-    // says how much work there is, and the language itself keeps the twins inside.
-    let whole = e.info().device == "gpu";
-    let plan = one_dispatch(proof, &ins, &before, whole);
-    validate(&plan)?;
     let id = e.load(&plan)?;
     let mut outs = Vec::new();
     for run in 0..2 {
@@ -54,12 +41,33 @@ pub fn observe(e: &mut dyn Executor, proof: &Proof) -> Result<Observed> {
         e.fetch(ticket)?;
         outs.push((0..before.len()).map(|i| e.read(&format!("out{i}"))).collect::<Result<Vec<_>>>()?);
     }
-    let ins = (0..ins.len()).map(|i| e.read(&format!("in{i}"))).collect::<Result<_>>()?;
+    let ins = (0..proof.case.ins.len()).map(|i| e.read(&format!("in{i}"))).collect::<Result<_>>()?;
     let again = outs.pop().unwrap_or_default();
     Ok(Observed { ins, outs: outs.pop().unwrap_or_default(), again })
 }
 
-fn one_dispatch(proof: &Proof, ins: &[HostBuf], outs: &[HostBuf], whole: bool) -> Plan {
+/// Puts the buffers of a case into an executor's Store, cleared, as `in0`, `in1`, …, `out0`, …, and makes the plan of its one
+/// dispatch.
+pub fn stage(e: &mut dyn Executor, kernel: &'static dyn Kernel, case: &Case) -> Result<Plan> {
+    let ins: Vec<HostBuf> = case.ins.iter().map(guarded_input).collect();
+    let before: Vec<HostBuf> = case.outs.iter().map(guarded_output).collect();
+    e.clear();
+    for (buffers, letter) in [(&ins, "in"), (&before, "out")] {
+        for (i, b) in buffers.iter().enumerate() {
+            let path = format!("{letter}{i}");
+            e.create(&path, b.dtype(), b.len())?;
+            e.write(&path, 0, b)?;
+        }
+    }
+    // On a GPU the guard tail is inside the binding, so that the kernel could reach it. On the host a slice's length
+    // says how much work there is, and the language itself keeps the twins inside.
+    let whole = e.info().device == "gpu";
+    let plan = one_dispatch(kernel, case, &ins, &before, whole);
+    validate(&plan)?;
+    Ok(plan)
+}
+
+fn one_dispatch(kernel: &'static dyn Kernel, case: &Case, ins: &[HostBuf], outs: &[HostBuf], whole: bool) -> Plan {
     let store = |(letter, i, b): (&str, usize, &HostBuf)| StoreRef {
         path: format!("{letter}{i}"),
         dtype: b.dtype(),
@@ -76,16 +84,15 @@ fn one_dispatch(proof: &Proof, ins: &[HostBuf], outs: &[HostBuf], whole: bool) -
         dtype: b.dtype(),
         value: at,
     };
-    let case = &proof.case;
     let dispatch = Dispatch {
-        kernel: proof.kernel,
+        kernel,
         call: case.call.clone(),
         ins: ins.iter().zip(&case.ins).enumerate().map(|(i, (b, c))| view(i, b, c.len())).collect(),
         outs: outs.iter().zip(&case.outs).enumerate().map(|(i, (b, c))| view(ins.len() + i, b, c.len())).collect(),
         scope: String::new(),
     };
     Plan {
-        name: proof.kernel.name().into(),
+        name: kernel.name().into(),
         stores: [named("in", ins), named("out", outs)].concat(),
         slots: Vec::new(),
         dispatches: vec![dispatch],

@@ -1,6 +1,6 @@
 //! What a case must yield: its twin at f64 in one piece, and how far an honest f32 device may be off.
 
-use super::twin::{Buf, run_twin};
+use super::twin::{Buf, run_items, run_twin};
 use crate::kernels::{Case, Kernel};
 use crate::values::Bound;
 
@@ -44,6 +44,35 @@ impl Proof {
             (Buf::U(words), _) => Want::Words(words),
         };
         let wants = values.into_iter().zip(bounds).map(want).collect();
+        Self { kernel, case, wants }
+    }
+
+    /// The same for at most some `operations` of the oracle: where the case has more, it sees items that are spread over
+    /// all, the first and the last among them, and allows of the rest anything finite.
+    pub fn spread(kernel: &'static dyn Kernel, case: Case, operations: u64) -> Self {
+        let work = kernel.work(&case.call);
+        if work.flops <= operations || work.items < 3 {
+            return Self::new(kernel, case);
+        }
+        let seen = ((work.items as u64 * operations).div_ceil(work.flops) as usize).clamp(2, work.items);
+        let pieces = || (0..seen).map(|i| i * (work.items - 1) / (seen - 1)).map(|item| item..item + 1);
+        let (call, step) = (&case.call, &case.step);
+        let values = run_items::<f64>(kernel, &case, pieces(), |i, o, r| kernel.run_f64(call, step, i, o, r));
+        let bounds = run_items::<Bound>(kernel, &case, pieces(), |i, o, r| kernel.run_bound(call, step, i, o, r));
+        let mut wants = Vec::new();
+        for ((value, bound), stride) in values.into_iter().zip(bounds).zip(work.strides) {
+            let (Buf::F(mut values), Buf::F(bounds)) = (value, bound) else {
+                // Of integers no part stands for the rest.
+                return Self::new(kernel, case);
+            };
+            let mut allowed = vec![f64::INFINITY; values.len()];
+            for at in pieces().flat_map(|items| items.start * stride..items.end * stride) {
+                allowed[at] = if case.exact { 0.0 } else { bounds[at].error };
+            }
+            // What was not computed is still what stood there before: NaN, which nothing finite would match.
+            values.iter_mut().zip(&allowed).filter(|(_, a)| a.is_infinite()).for_each(|(v, _)| *v = 0.0);
+            wants.push(Want::Reals { values, allowed });
+        }
         Self { kernel, case, wants }
     }
 

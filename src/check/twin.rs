@@ -54,12 +54,23 @@ pub fn run_twin<R: Real>(
     chunk: usize,
     twin: impl Fn(&[In<R>], &mut [Out<R>], Range<usize>),
 ) -> Vec<Buf<R>> {
+    let items = kernel.work(&case.call).items;
+    let pieces = (0..items).step_by(chunk).map(|first| first..items.min(first.saturating_add(chunk)));
+    run_items(kernel, case, pieces, twin)
+}
+
+/// The outputs of a case from its twin at R, called for some ranges of items alone: elsewhere they hold what was before.
+pub(super) fn run_items<R: Real>(
+    kernel: &dyn Kernel,
+    case: &Case,
+    pieces: impl Iterator<Item = Range<usize>>,
+    twin: impl Fn(&[In<R>], &mut [Out<R>], Range<usize>),
+) -> Vec<Buf<R>> {
     let work = kernel.work(&case.call);
     let ins: Vec<Buf<R>> = case.ins.iter().map(Buf::of).collect();
     let ins: Vec<In<R>> = ins.iter().map(Buf::input).collect();
     let mut outs: Vec<Buf<R>> = case.outs.iter().map(Buf::before).collect();
-    for first in (0..work.items).step_by(chunk) {
-        let items = first..work.items.min(first.saturating_add(chunk));
+    for items in pieces {
         let parts = outs.iter_mut().zip(work.strides);
         let mut parts: Vec<Out<R>> = parts.map(|(o, s)| o.output(items.start * s..items.end * s)).collect();
         twin(&ins, &mut parts, items);

@@ -134,7 +134,7 @@ fn adapter_arithmetic(json: bool, found: &wgpu::Adapter) -> Result<()> {
 }
 
 /// The kernels that the user means.
-fn chosen(name: Option<&str>) -> Result<Vec<&'static dyn Kernel>> {
+pub fn chosen(name: Option<&str>) -> Result<Vec<&'static dyn Kernel>> {
     let Some(name) = name else { return Ok(REGISTRY.to_vec()) };
     if let Some(k) = REGISTRY.iter().find(|k| k.name() == name) {
         return Ok(vec![*k]);

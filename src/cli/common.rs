@@ -72,6 +72,13 @@ impl Common {
 }
 
 impl Changes {
+    /// The same with further settings, which come last.
+    pub fn and(&self, set: impl IntoIterator<Item = String>) -> Self {
+        let mut more = self.clone();
+        more.set.extend(set);
+        more
+    }
+
     /// The recipe with the changes, checked.
     pub fn resolve(&self, recipe: &str) -> Result<Config> {
         let mut c = resolve(recipe, &self.set)?;

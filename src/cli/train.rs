@@ -40,6 +40,9 @@ pub struct Sitting {
     /// Refuse to begin where the run would need more on the device, as in 512MiB or 4GiB
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     max_memory: Option<u64>,
+    /// Time the kernels of some early steps: profile.txt, and profile.json for Perfetto or chrome://tracing
+    #[arg(long)]
+    profile: bool,
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
@@ -65,7 +68,7 @@ pub fn carry_out(config: &Config, data: Option<Dataset>, common: &Common, a: &Si
         (_, true) => Start::Resume,
         _ => Start::New,
     };
-    let options = RunOptions { out, start, quiet: a.quiet };
+    let options = RunOptions { out, start, quiet: a.quiet, profile: a.profile };
     options.check(config)?;
     let data = data.map_or_else(|| load_data(config), Ok)?;
     let exec = common.open()?;
@@ -114,8 +117,9 @@ pub fn carry_out(config: &Config, data: Option<Dataset>, common: &Common, a: &Si
     show(&format!("test {}\n", test.sentence()))?;
     if !a.quiet {
         note(format_args!(
-            "{:.1} s of training; {dir}/ holds the checkpoint, metrics.jsonl and samples/",
-            outcome.seconds
+            "{:.1} s of training; {dir}/ holds the checkpoint, metrics.jsonl{} and samples/",
+            outcome.seconds,
+            if options.out.join("profile.txt").is_file() { ", profile.txt, profile.json" } else { "" }
         ));
     }
     Ok(0)

@@ -1,6 +1,6 @@
 //! What the two executors on the host share: buffers in memory, a Store by path, and the replay of a plan.
 
-use super::{DeviceInfo, PlanId, Ticket, create_scratch, split_rows};
+use super::{DeviceInfo, PlanId, Span, Ticket, create_scratch, split_rows};
 use crate::kernels::{In, Kernel, MAX_OUTS, Out, StepRow};
 use crate::plan::{Buffer, Dispatch, Plan, View};
 use crate::values::{DType, Error, HostBuf, Real, Result};
@@ -92,7 +92,8 @@ impl<R: Real, X: Runner<R>> Host<R, X> {
         self.names.get(path).copied().ok_or_else(|| Error::failure(format!("the store has no `{path}`")))
     }
 
-    fn replay(&mut self, plan: usize, step: &StepRow, mut timed: impl FnMut(f64)) {
+    fn replay(&mut self, plan: usize, step: &StepRow, mut timed: impl FnMut(Span)) {
+        let first = Instant::now();
         let loaded = &self.plans[plan];
         for (d, (ins, outs)) in loaded.plan.dispatches.iter().zip(&loaded.indices) {
             let start = Instant::now();
@@ -116,7 +117,7 @@ impl<R: Real, X: Runner<R>> Host<R, X> {
             for (h, &o) in held.iter_mut().zip(outs) {
                 std::mem::swap(h, &mut self.buffers[o]);
             }
-            timed(start.elapsed().as_secs_f64());
+            timed(Span { start: (start - first).as_secs_f64(), seconds: start.elapsed().as_secs_f64() });
         }
     }
 }
@@ -204,10 +205,10 @@ impl<R: Real, X: Runner<R>> super::Executor for Host<R, X> {
         self.results.clear();
     }
 
-    fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<f64>> {
-        let mut seconds = Vec::new();
-        self.replay(plan.0, row, |s| seconds.push(s));
-        Ok(seconds)
+    fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<Span>> {
+        let mut spans = Vec::new();
+        self.replay(plan.0, row, |s| spans.push(s));
+        Ok(spans)
     }
 }
 

@@ -7,6 +7,7 @@ mod host;
 mod once;
 mod reference;
 
+pub use cpu::ceiling;
 pub use cpu::fast::gram;
 pub use cpu::{Cpu, FAST};
 pub use device::{Choice, adapter, open};
@@ -72,8 +73,18 @@ pub trait Executor {
     /// compiled stays, so that a next plan of the same kernels loads at once.
     fn clear(&mut self);
 
-    /// Runs the plan once for `row`, timing every dispatch on its own: seconds each, in the plan's order.
-    fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<f64>>;
+    /// Runs the plan once for `row`, as a submit of one step does, and times every dispatch on its own, in the plan's
+    /// order: on a GPU by timestamps around a pass of its own, where the adapter has them.
+    fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<Span>>;
+}
+
+/// When a dispatch ran.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Span {
+    /// Seconds since the first dispatch of its step began.
+    pub start: f64,
+    /// Seconds that it took.
+    pub seconds: f64,
 }
 
 /// Makes what of a plan's stores does not exist yet: zeros. What exists must be as the plan has it.

@@ -92,6 +92,16 @@ impl Twin for Adam {
         cases.push(case("folded grid", 4 * (65_535 + 2), 0, false, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        // The VAE's parameters.
+        let n = 652_824;
+        let p = AdamParams { n: n as u32, beta1: 0.9, beta2: 0.999, eps: 1e-8, lr: 0, c1: 1, c2: 2 };
+        let [g, theta, m] = [1, 2, 3].map(|salt| values(Values::Unit, n, salt));
+        let before = [theta, m, values(Values::Positive, n, 4)].map(|x| Before::Value(x.into()));
+        let case = Case::new(format!("[{n}]"), &[64], p, vec![g.into(), vec![0u32].into()], &[]);
+        vec![case.outs(before.into())]
+    }
 }
 
 #[cfg(test)]

@@ -66,4 +66,12 @@ impl Twin for Assign {
         cases.push(case(65_535 + 2, 0, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let n = 1 << 20;
+        let [value, state] = [1, 2].map(|salt| values(Values::Unit, n, salt));
+        let ins = vec![value.into(), vec![0u32].into()];
+        let case = Case::new(format!("[{n}]"), &[64], AssignParams { n: n as u32 }, ins, &[]);
+        vec![case.outs(vec![Before::Value(state.into())]).exact()]
+    }
 }

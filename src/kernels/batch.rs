@@ -157,6 +157,20 @@ impl Twin for Batch {
         cases.push(case(Op::Static, [101, 32_770, 7], false, false, 1, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let (batch, inner) = (128, 784);
+        let p = BatchParams { batch, inner, streamed: 0, stream_lo: 1, stream_hi: 2, by_example: 0 };
+        let data = words((batch * inner) as usize / 4, 1);
+        let order: Vec<u32> = (0..batch).rev().collect();
+        let case = |op: Op| {
+            let ins = vec![data.clone().into(), order.clone().into()];
+            let name = format!("{op:?} [{batch},{inner}]").to_lowercase();
+            let case = Case::new(name, &[op as u32, 64], p, ins, &[(batch * inner) as usize]);
+            if op == Op::None { case } else { case.exact() }
+        };
+        vec![case(Op::Dynamic), case(Op::None)]
+    }
 }
 
 #[cfg(test)]

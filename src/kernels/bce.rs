@@ -80,4 +80,14 @@ impl Twin for Bce {
         cases.push(case(Op::Grad, 65_535 + 2, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let n = 128 * 784;
+        let case = |op: Op| {
+            let ins = [1, 2].map(|salt| values(Values::Unit, n, salt).into()).into();
+            let p = BceParams { n: n as u32, scale: 1.0 / 128.0 };
+            Case::new(format!("{op:?} [128,784]").to_lowercase(), &[op as u32, 64], p, ins, &[n])
+        };
+        Op::ALL.map(case).into()
+    }
 }

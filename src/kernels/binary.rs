@@ -245,6 +245,21 @@ impl Twin for Binary {
         cases.push(case(Op::Sub, "folded grid", Values::Integers, n, full(n), (3, n / 3), 1).exact());
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let case = |op: Op, what: &str, n: usize, (b_div, b_mod): (usize, usize)| {
+            let [a, b] = [(n, 1), (b_mod, 2)].map(|(n, salt)| values(Values::Unit, n, salt).into());
+            let [b_div, b_mod, n32] = [b_div, b_mod, n].map(|x| x as u32);
+            let p = BinaryParams { n: n32, a_div: 1, a_mod: n32, b_div, b_mod };
+            Case::new(format!("{op:?} {what}").to_lowercase(), &[op as u32, 64], p, vec![a, b], &[n])
+        };
+        let n = 1 << 20;
+        vec![
+            case(Op::Add, "[1048576]", n, (1, n)),
+            case(Op::Add, "[128,400] + [400]", 128 * 400, (1, 400)),
+            case(Op::Mul, "[128,400] · [128,1]", 128 * 400, (400, 128)),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -145,4 +145,12 @@ impl Twin for Cholesky {
         cases.push(whole(65_538, 2, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let (n, d) = (128, 20);
+        let mut a = values(Values::Unit, n * d * d, 1);
+        a.iter_mut().enumerate().filter(|(i, _)| i / d % d == i % d).for_each(|(_, v)| *v += d as f32);
+        let p = CholeskyParams { n: n as u32, d: d as u32 };
+        vec![Case::new(format!("[{n},{d},{d}]"), &[64], p, vec![a.into()], &[n * d * d])]
+    }
 }

@@ -194,6 +194,19 @@ impl Twin for Copy {
         ]);
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let case = |what: &str, p: CopyParams| {
+            let x = values(Values::Unit, p.n as usize, 1);
+            Case::new(what, &[64], p, vec![x.into()], &[p.n as usize]).exact()
+        };
+        let (n, d) = (1 << 20, 1024);
+        let transposed = CopyParams::new(&[d, d], &[1, d as i64], 0, &[0, 0], &[d, d]);
+        vec![
+            case("whole [1048576]", CopyParams::new(&[n], &[1], 0, &[0], &[n])),
+            case("transposed [1024,1024]", transposed),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -73,4 +73,10 @@ impl Twin for Fill {
         cases.push(case(Op::Scalar, 65_535 + 2, 30, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let n = 1 << 20;
+        let p = FillParams { n: n as u32, value: 0.5, index: 0 };
+        vec![Case::new(format!("[{n}]"), &[Op::Const as u32, 64], p, vec![], &[n]).exact()]
+    }
 }

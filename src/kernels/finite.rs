@@ -100,6 +100,14 @@ impl Twin for Finite {
         cases.push(case("folded grid", long, 1, 0, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        // The VAE's gradients.
+        let (n, run) = (652_824, 4096);
+        let p = FiniteParams { n: n as u32, run: run as u32, squares: 1 };
+        let case = Case::new(format!("[{n}] run={run}"), &[64], p, vec![values(Values::Unit, n, 1).into()], &[]);
+        vec![case.outs(vec![Before::Poison(DType::U32, n.div_ceil(run))]).exact()]
+    }
 }
 
 #[cfg(test)]

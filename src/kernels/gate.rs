@@ -108,4 +108,17 @@ impl Twin for Gate {
         }
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        // Of a VAE's step: the counts of its gradients and three metrics.
+        let (n, k, stride, rows) = (640, 3, 64, 32);
+        let outs = vec![
+            Before::Poison(DType::U32, 1),
+            Before::Value(vec![0u32].into()),
+            Before::Value(vec![0f32; rows as usize * 4].into()),
+        ];
+        let p = GateParams { n, k, stride, rows, checked: 1 };
+        let ins = vec![vec![0u32; n as usize].into(), values(Values::Unit, 129, 1).into()];
+        vec![Case::new(format!("[{n}]"), &[], p, ins, &[]).outs(outs).exact()]
+    }
 }

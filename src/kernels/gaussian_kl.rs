@@ -62,4 +62,12 @@ impl Twin for GaussianKl {
             })
             .into()
     }
+
+    fn timed() -> Vec<Case> {
+        let case = |what: &str, n: usize| {
+            let ins = [1, 2].map(|salt| values(Values::Unit, n, salt).into()).into();
+            Case::new(what, &[64], GaussianKlParams { n: n as u32 }, ins, &[n])
+        };
+        vec![case("[128,20]", 128 * 20), case("[1048576]", 1 << 20)]
+    }
 }

@@ -100,4 +100,11 @@ impl Twin for JacobianPenalty {
         cases.push(case(Act::Sigmoid, Values::Integers, [65_537, 2], 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let (n, d) = (128, 1000);
+        let ins = [(n * d, 1), (d, 2)].map(|(n, salt)| values(Values::Unit, n, salt).into()).into();
+        let p = JacobianPenaltyParams { n: n as u32, d: d as u32 };
+        vec![Case::new(format!("sigmoid [{n},{d}]"), &[Act::Sigmoid as u32, 64], p, ins, &[n])]
+    }
 }

@@ -164,6 +164,10 @@ pub trait Kernel: Send + Sync {
     fn describe(&self, call: &Call) -> String;
     /// The cases that prove it.
     fn cases(&self) -> Vec<Case>;
+    /// The cases that it is timed by.
+    fn timed(&self) -> Vec<Case> {
+        Vec::new()
+    }
     /// The twin at f64: the oracle.
     fn run_f64(&self, c: &Call, s: &StepRow, ins: &[In<f64>], outs: &mut [Out<f64>], items: Range<usize>);
     /// The twin at f32: what the cpu executor runs.
@@ -196,6 +200,16 @@ pub trait Twin: Send + Sync + 'static {
     fn describe(c: &Consts, p: &Self::Params) -> String;
     /// See [`Kernel::cases`].
     fn cases() -> Vec<Case>;
+    /// See [`Kernel::timed`]: shapes that recipes have, or large enough for a device to show what it can do; by default the
+    /// case with the most elements whose workgroup is not one invocation. A device is as fast on any numbers.
+    fn timed() -> Vec<Case> {
+        let alone = |c: &Case| {
+            ["WG", "WGX"].iter().any(|wg| Self::OVERRIDES.iter().zip(&c.call.consts).any(|(o, v)| o == wg && *v == 1))
+        };
+        let size =
+            |c: &Case| c.ins.iter().map(HostBuf::len).sum::<usize>() + c.outs.iter().map(Before::len).sum::<usize>();
+        Self::cases().into_iter().filter(|c| !alone(c)).max_by_key(size).into_iter().collect()
+    }
     /// The same computation as the .wgsl, for the items of a range, as plain loops. `outs[k]` begins at the first
     /// element of the first item. An output that is `read_write` in place holds its earlier value.
     fn run<R: Real>(c: &Consts, p: &Self::Params, s: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>);
@@ -269,6 +283,9 @@ impl<T: Twin> Kernel for Handle<T> {
     }
     fn cases(&self) -> Vec<Case> {
         T::cases()
+    }
+    fn timed(&self) -> Vec<Case> {
+        T::timed()
     }
     fn run_f64(&self, c: &Call, s: &StepRow, ins: &[In<f64>], outs: &mut [Out<f64>], items: Range<usize>) {
         T::run(&c.consts, &typed(c), s, ins, outs, items);

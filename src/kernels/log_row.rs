@@ -79,4 +79,12 @@ impl Twin for LogRow {
             case([2, 1, 65_535 + 2, 1], 1),
         ]
     }
+
+    fn timed() -> Vec<Case> {
+        let (rows, k, stride) = (32, 4, 64);
+        let p = LogRowParams { rows, k, stride };
+        let x = values(Values::Unit, ((k - 1) * stride + 1) as usize, 1);
+        let table = Before::Value(values(Values::Unit, (rows * k) as usize, 2).into());
+        vec![Case::new(format!("[{rows},{k}]"), &[64], p, vec![x.into()], &[]).outs(vec![table]).exact()]
+    }
 }

@@ -323,6 +323,36 @@ impl Twin for Map {
         cases.extend(programs());
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        // Of a VAE's step: binary cross-entropy, its gradient and its sum; and a chain over its code.
+        let loss = Program {
+            inputs: vec![(1, 128 * 784); 2],
+            instructions: vec![
+                instruction(Fun::Bce, 0, 1, [0.0; 2]),
+                instruction(Fun::Unary(unary::Op::Sigmoid), 0, 0, [0.0; 2]),
+                instruction(Fun::Binary(binary::Op::Sub), 6, 1, [0.0; 2]),
+                instruction(Fun::Unary(unary::Op::Affine), 7, 0, [1.0 / 128.0, 0.0]),
+            ],
+            outputs: vec![8],
+            sum: Some(5),
+        };
+        let code = Program {
+            inputs: vec![(1, 128 * 20); 3],
+            instructions: vec![
+                instruction(Fun::Unary(unary::Op::Affine), 1, 0, [0.5, 0.0]),
+                instruction(Fun::Unary(unary::Op::Exp), 5, 0, [0.0; 2]),
+                instruction(Fun::Binary(binary::Op::Mul), 6, 2, [0.0; 2]),
+                instruction(Fun::Binary(binary::Op::Add), 0, 7, [0.0; 2]),
+            ],
+            outputs: vec![8],
+            sum: None,
+        };
+        vec![
+            case("loss and gradient [128,784]", &loss, 128 * 784, 196, &[Values::Unit], 64),
+            case("code [128,20]", &code, 128 * 20, 1, &[Values::Unit], 64),
+        ]
+    }
 }
 
 /// y = f(u, v). One loop a function: the match must not stand inside the loop, or nothing vectorises; and a plain one, for

@@ -1,7 +1,7 @@
 //! y\[b\] = act(op(A\[b\]) · op(B\[b\]) + bias + c\[b\]) · slope′(h\[b\]), y: \[m, n\], any sizes, all four forms. Twin of
 //! shaders/matmul_scalar.wgsl; all but the file is shared with [`matmul_vec4`](super::matmul_vec4).
 
-use super::matmul_vec4::{Form, MatmulParams, Tile, cases, reads, twin, work};
+use super::matmul_vec4::{Form, MatmulParams, Tile, cases, product, reads, twin, work};
 use super::{Case, Consts, In, Out, StepRow, Twin, Work};
 use crate::values::Real;
 use std::ops::Range;
@@ -45,5 +45,15 @@ impl Twin for MatmulScalar {
 
     fn cases() -> Vec<Case> {
         cases(|_, _, _, _, _| true)
+    }
+
+    fn timed() -> Vec<Case> {
+        // What the other kernel cannot do: extents that are odd, and TT.
+        vec![
+            product(TILE, (false, false), [511, 511, 511]),
+            product(TILE, (false, true), [128, 401, 785]),
+            product(TILE, (true, false), [785, 401, 128]),
+            product(TILE, (true, true), [512, 512, 512]),
+        ]
     }
 }

@@ -284,6 +284,33 @@ impl Twin for MatmulVec4 {
     fn cases() -> Vec<Case> {
         cases(fits)
     }
+
+    fn timed() -> Vec<Case> {
+        const NN: (bool, bool) = (false, false);
+        const NT: (bool, bool) = (false, true);
+        const TN: (bool, bool) = (true, false);
+        let products = [
+            (NN, [512, 512, 512]),
+            (NN, [1024, 1024, 1024]),
+            (NT, [1024, 1024, 1024]),
+            (TN, [1024, 1024, 1024]),
+            // Those of a VAE's step, 784-400-(20)-400-784 with batch 128. Forward: y = x Wᵀ.
+            (NT, [128, 400, 784]),
+            (NT, [128, 784, 400]),
+            (NT, [128, 20, 400]),
+            (NT, [128, 400, 20]),
+            // dx = dy W.
+            (NN, [128, 400, 784]),
+            (NN, [128, 400, 20]),
+            (NN, [128, 20, 400]),
+            // dW = dyᵀ x.
+            (TN, [784, 400, 128]),
+            (TN, [400, 784, 128]),
+            (TN, [400, 20, 128]),
+            (TN, [20, 400, 128]),
+        ];
+        products.map(|(form, shape)| product(TILE, form, shape)).into()
+    }
 }
 
 /// The cases of both kernels: whatever `can` do of the forms and shapes below.
@@ -354,4 +381,11 @@ pub fn cases(can: impl Fn(usize, usize, usize, bool, bool) -> bool) -> Vec<Case>
     let form = Form { ta: true, tb: false, bias: false, act, add: false, slope, wg: (1, 1) };
     cases.push(case(form, (4, 4, 1, 65_535 + 3), Values::Integers));
     cases
+}
+
+/// A product to be timed, in the workgroup that plans give it.
+pub fn product(tile: Tile, (ta, tb): (bool, bool), [m, n, k]: [usize; 3]) -> Case {
+    let form = Form { wg: workgroup(tile, m, n), ..Form::product(ta, tb) };
+    let case = case(form, (m, n, k, 1), Values::Unit);
+    Case { name: format!("{} {m}x{n}x{k}", form.describe()), ..case }
 }

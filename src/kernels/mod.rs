@@ -13,6 +13,7 @@ pub mod cholesky;
 pub mod copy;
 pub mod fill;
 pub mod finite;
+pub mod fma;
 pub mod gate;
 pub mod gaussian_kl;
 pub mod jacobian_penalty;
@@ -48,6 +49,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<copy::Copy>(PhantomData),
     &Handle::<fill::Fill>(PhantomData),
     &Handle::<finite::Finite>(PhantomData),
+    &Handle::<fma::Fma>(PhantomData),
     &Handle::<gate::Gate>(PhantomData),
     &Handle::<gaussian_kl::GaussianKl>(PhantomData),
     &Handle::<jacobian_penalty::JacobianPenalty>(PhantomData),

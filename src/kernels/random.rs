@@ -158,6 +158,19 @@ impl Twin for Random {
         cases.push(case(Op::Unit, [3, 1, 87_385], 1, 1, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let case = |op: Op, what: &str, [samples, batch, inner]: [u32; 3]| {
+            let p = RandomParams { samples, batch, inner, stream_lo: 1, stream_hi: 2, by_example: 0 };
+            Case::new(format!("{op:?} {what}").to_lowercase(), &[op as u32, 64], p, vec![], &[p.total()])
+        };
+        let large = "[1048576]";
+        vec![
+            case(Op::Normal, "[128,20]", [1, 128, 20]),
+            case(Op::Normal, large, [1, 1, 1 << 20]),
+            case(Op::Unit, large, [1, 1, 1 << 20]).exact(),
+        ]
+    }
 }
 
 #[cfg(test)]

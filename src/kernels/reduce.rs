@@ -160,4 +160,22 @@ impl Twin for Reduce {
         cases.push(case(Op::Sum, straddling, [1, 70_001, 1], 4096, 1.0, 64));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let case = |op: Op, [outer, k, inner]: [usize; 3], run: usize| {
+            let chunks = k.div_ceil(run);
+            let [o, k32, i, c, r] = [outer, k, inner, chunks, run].map(|x| x as u32);
+            let p = ReduceParams { outer: o, k: k32, inner: i, chunks: c, run: r, scale: 1.0 };
+            let x = values(Values::Unit, outer * k * inner, 1);
+            let name = format!("{op:?} [{outer},{k},{inner}] run={run}").to_lowercase();
+            let case = Case::new(name, &[op as u32, 64], p, vec![x.into()], &[outer * chunks * inner]);
+            if op == Op::Max { case.exact() } else { case }
+        };
+        vec![
+            case(Op::Sum, [128, 784, 1], 784),
+            case(Op::Sum, [1, 128, 784], 128),
+            case(Op::Sum, [1, 1 << 20, 1], 1024),
+            case(Op::Max, [1024, 1024, 1], 1024),
+        ]
+    }
 }

@@ -72,4 +72,12 @@ impl Twin for Reparam {
         cases.push(case(3 * 21_847, 21_847, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let case = |what: &str, n: usize| {
+            let ins = [1, 2, 3].map(|salt| values(Values::Unit, n, salt).into()).into();
+            Case::new(what, &[64], ReparamParams { n: n as u32, m: n as u32 }, ins, &[n])
+        };
+        vec![case("[128,20]", 128 * 20), case("[1048576]", 1 << 20)]
+    }
 }

@@ -69,4 +69,13 @@ impl Twin for Sgd {
         cases.push(case("folded grid", Values::Integers, 65_535 + 2, 0, 1).exact());
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        // The VAE's parameters.
+        let n = 652_824;
+        let p = SgdParams { n: n as u32, momentum: 0.9, lr: 16 };
+        let ins = vec![values(Values::Unit, n, 1).into(), vec![0u32].into()];
+        let before = [2, 3].map(|salt| Before::Value(values(Values::Unit, n, salt).into()));
+        vec![Case::new(format!("[{n}]"), &[64], p, ins, &[]).outs(before.into())]
+    }
 }

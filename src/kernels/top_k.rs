@@ -188,6 +188,14 @@ impl Twin for TopK {
         cases.push(case("folded grid", Op::Const, some(Values::Integers, 65_538, 2), 2, 1, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let (n, d, k) = (128, 1000, 25);
+        let p = TopKParams { n: n as u32, d: d as u32, k, index: 0 };
+        let consts = [Op::Const as u32, workgroup(d)];
+        let x = values(Values::Unit, n * d, 1);
+        vec![Case::new(format!("[{n},{d}] k={k}"), &consts, p, vec![x.into()], &[n * d]).exact()]
+    }
 }
 
 #[cfg(test)]

@@ -86,4 +86,11 @@ impl Twin for Triangle {
         cases.push(case("folded grid", some(Values::Integers, 7283, 3), 3, 0.5, 1).exact());
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let (n, d) = (128, 20);
+        let p = TriangleParams { n: (n * d * d) as u32, d: d as u32, scale: 0.5 };
+        let x = values(Values::Unit, n * d * d, 1);
+        vec![Case::new(format!("[{n},{d},{d}]"), &[64], p, vec![x.into()], &[n * d * d])]
+    }
 }

@@ -157,4 +157,23 @@ impl Twin for TriangularSolve {
         cases.push(whole(21_847, 2, 3, Op::Lower, 1));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let (q, d, m) = (128, 20, 20);
+        let mut l = values(Values::Unit, q * d * d, 1);
+        l.iter_mut().enumerate().for_each(|(i, v)| *v = if i / d % d == i % d { 1.0 + *v } else { *v / d as f32 });
+        let b = values(Values::Unit, q * d * m, 2);
+        let case = |op: Op| {
+            let p = TriangularSolveParams { n: (q * m) as u32, d: d as u32, m: m as u32 };
+            let ins = vec![l.clone().into(), b.clone().into()];
+            Case::new(
+                format!("{op:?} [{q},{d},{d}] [{q},{d},{m}]").to_lowercase(),
+                &[op as u32, 64],
+                p,
+                ins,
+                &[q * d * m],
+            )
+        };
+        Op::ALL.map(case).into()
+    }
 }

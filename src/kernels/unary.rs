@@ -164,4 +164,14 @@ impl Twin for Unary {
         cases.push(Case::new("affine, folded grid", &[Op::Affine as u32, 1], p, vec![x.into()], &[n]).exact());
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        let case = |op: Op| {
+            let n = 1 << 20;
+            let p = UnaryParams { n: n as u32, alpha: 0.5, beta: 0.25 };
+            let x = values(Values::Unit, n, 1);
+            Case::new(format!("{op:?} [{n}]").to_lowercase(), &[op as u32, 64], p, vec![x.into()], &[n])
+        };
+        [Op::Affine, Op::Exp, Op::Ln, Op::Sigmoid, Op::Tanh, Op::Softplus].map(case).into()
+    }
 }

@@ -84,17 +84,6 @@ impl Twin for WeightGrad {
 
     fn cases() -> Vec<Case> {
         const REAL: Values = Values::Straddling { extreme: 30.0 };
-        let case = |(m, n, k, gap): (usize, usize, usize, usize), (x, y): (u32, u32), kind: Values| {
-            assert!(fits(m, n, k, true, false), "{m}x{n}x{k} is not for this kernel");
-            let salt = (m * 31 + n * 17 + k) as u32;
-            let ins = vec![values(kind, k * m, salt).into(), values(kind, k * n, salt + 1).into()];
-            let s = m * n / 4 + gap;
-            let p = WeightGradParams { m: m as u32, n: n as u32, k: k as u32, s: s as u32 };
-            let exact = kind == Values::Integers;
-            let name = format!("{m}x{n}x{k} gap {gap} wg {x}x{y}{}", if exact { " integers" } else { "" });
-            let case = Case::new(name, &[x, y], p, ins, &[4 * s + m]);
-            if exact { case.exact() } else { case }
-        };
         // Ones, a tile and one vec4 more and less of each extent, tails of k, and gaps of none to more than a group.
         let shapes = [
             (4, 4, 1, 0),
@@ -119,6 +108,26 @@ impl Twin for WeightGrad {
         cases.push(case((4, 20 * (65_535 + 3), 1, 1), (1, 1), Values::Integers));
         cases
     }
+
+    fn timed() -> Vec<Case> {
+        // Of a VAE's step, 784-400-(20)-400-784 with batch 128.
+        let shapes = [[784, 400], [400, 784], [400, 20], [20, 400]];
+        let of = |[m, n]: [usize; 2]| case((m, n, 128, 0), workgroup(TILE, m, n), Values::Integers);
+        shapes.map(of).into()
+    }
+}
+
+/// dW of m × n over a batch of k, with so many vec4 between dW and db.
+fn case((m, n, k, gap): (usize, usize, usize, usize), (x, y): (u32, u32), kind: Values) -> Case {
+    assert!(fits(m, n, k, true, false), "{m}x{n}x{k} is not for this kernel");
+    let salt = (m * 31 + n * 17 + k) as u32;
+    let ins = vec![values(kind, k * m, salt).into(), values(kind, k * n, salt + 1).into()];
+    let s = m * n / 4 + gap;
+    let p = WeightGradParams { m: m as u32, n: n as u32, k: k as u32, s: s as u32 };
+    let exact = kind == Values::Integers;
+    let name = format!("{m}x{n}x{k} gap {gap} wg {x}x{y}{}", if exact { " integers" } else { "" });
+    let case = Case::new(name, &[x, y], p, ins, &[4 * s + m]);
+    if exact { case.exact() } else { case }
 }
 
 /// y_i = Σ_k x_ki, from k = 0 on; x: \[k, m\], y: \[m\].

@@ -17,9 +17,10 @@ impl Autoencoder for KSparse {
         Loss { total: r.objective, reported: r.squared, headline: "squared error", unit: "an image", terms }
     }
 
+    /// αk units of the last k, in training too: what is trained on the code does not follow the schedule.
     fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        let (a, kept) = self.support(net, x);
-        a * kept
+        let a = self.dense().encode(net, x);
+        a * a.top_k(Count::Fixed(self.kept()))
     }
 
     fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {

@@ -13,10 +13,10 @@ pub struct Corrupted<'g> {
     pub mask: Tensor<'g>,
 }
 
-/// Masking noise: x̃ᵢ = 0 at round(νd) of the d dimensions of each example, all choices alike; `level` is ν. They are
-/// those with the largest of d uniform numbers.
+/// Masking noise: x̃ᵢ = 0 at round(νd) of the d dimensions of each example (at one, if ν > 0), all choices alike; `level`
+/// is ν. They are those with the largest of d uniform numbers.
 pub fn masking<'g>(net: &Scope<'g>, x: Tensor<'g>, level: f64) -> Corrupted<'g> {
-    let k = (level * x.shape().last() as f64).round() as usize;
+    let k = ((level * x.shape().last() as f64).round() as usize).max(usize::from(level > 0.0));
     masked(x, uniform(net, x).top_k(Count::Fixed(k)))
 }
 

@@ -30,6 +30,8 @@ impl Default for Options {
 
 /// Invocations of a workgroup of the elementwise kernels.
 const WG: u32 = 64;
+/// The most parts of a sum that the pass over the metrics adds up.
+const PARTS: usize = 2048;
 /// The longest serial run of a reduction; longer ones take several passes.
 const RUN: usize = 4096;
 
@@ -157,9 +159,10 @@ impl<'a> Lowering<'a> {
         let mut ins: Vec<View> = Vec::new();
         let mut terms: Vec<(u32, f32)> = Vec::new();
         for (id, scale) in inputs {
-            // The parts of a sum need no other pass.
+            // A few parts of a sum need no other pass; of many, one invocation would be long about it.
             let x = if let Value::Parts(x, parts) = self.values[id]
                 && x.len == parts
+                && parts <= PARTS
             {
                 x
             } else {

@@ -5,6 +5,7 @@ pub(crate) mod interrupt;
 pub mod labels;
 mod metrics;
 pub mod phases;
+pub mod profile;
 pub mod programs;
 pub mod progress;
 mod recover;

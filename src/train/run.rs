@@ -1,6 +1,7 @@
 //! One training run: the loop over steps, evaluation, and the folder that it leaves.
 
 use super::interrupt;
+use super::profile::Profile;
 use super::{Evaluation, Means, Progress, Record, Session};
 use crate::checkpoint::{self, write_whole};
 use crate::config::{self, Config};
@@ -24,6 +25,8 @@ pub struct RunOptions {
     pub start: Start,
     /// Show no progress.
     pub quiet: bool,
+    /// Time the dispatches of some early steps, and leave `profile.txt` and `profile.json`.
+    pub profile: bool,
 }
 
 /// How a run begins.
@@ -65,6 +68,8 @@ pub enum Ending {
 const SUBMIT_SECONDS: f64 = 0.05;
 /// Submits in flight: the host must not run ahead without end, or an interrupt waits.
 const IN_FLIGHT: usize = 2;
+/// Steps before the first that is profiled: caches and clocks are cold at first.
+const WARM_UP: u64 = 5;
 
 impl RunOptions {
     /// Refuses a folder that does not fit the start, and a resumed run whose settings are others; writes nothing.
@@ -119,6 +124,14 @@ impl RunOptions {
             settings()?;
         }
         checkpoint::clean(&self.out)?;
+        if self.start == Start::Force {
+            for name in ["profile.txt", "profile.json"] {
+                let old = self.out.join(name);
+                if old.exists() {
+                    fs::remove_file(&old).map_err(|e| Error::io("cannot remove", &old, &e))?;
+                }
+            }
+        }
         for name in ["checkpoints", "samples"] {
             let sub = self.out.join(name);
             if sub.exists() && self.start == Start::Force {
@@ -140,6 +153,10 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
     // A run without checkpoints on the way has one at its end.
     let every = if config.checkpoint.every > 0 { config.checkpoint.every } else { total };
     let (mut step, mut ordered) = (t.first, None);
+    // Steps like any other, with the same bits, but timed: a few after the first, which are not yet warm.
+    let warm = t.first + ((total - t.first) / 2).min(WARM_UP);
+    let profiled = if o.profile { warm..total.min(warm + Profile::STEPS) } else { total..total };
+    let mut profile = Profile::default();
     while step < total {
         let epoch = step / per_epoch;
         if ordered != Some(epoch) {
@@ -148,11 +165,23 @@ pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Out
         }
         // A submit ends where an epoch, a phase, a checkpoint or the run ends.
         let end = total.min((epoch + 1) * per_epoch).min((step / every + 1) * every).min(session.phase_end(step));
+        let end = if step < profiled.start { end.min(profiled.start) } else { end };
         let wanted = (SUBMIT_SECONDS / t.step_seconds).clamp(1.0, session.group_limit() as f64);
         let count = (wanted as u64).min(end - step);
-        let ticket = session.submit(step, count as usize)?;
-        t.pending.push_back((ticket, step, count));
-        step += count;
+        if profiled.contains(&step) {
+            t.collect(session, 0)?;
+            let metrics = profile.step(session, step)?;
+            t.take(session, step, &[metrics])?;
+            t.last = Instant::now();
+            step += 1;
+            if step == profiled.end {
+                profile.write(session, &o.out)?;
+            }
+        } else {
+            let ticket = session.submit(step, count as usize)?;
+            t.pending.push_back((ticket, step, count));
+            step += count;
+        }
         let signal = interrupt::received();
         let boundary = step == total || step % per_epoch == 0;
         let save = step % every == 0 || step == total || signal.is_some();
@@ -309,12 +338,18 @@ impl Trainer {
             let each = (now - self.last).as_secs_f64() / count as f64;
             self.step_seconds = if from == self.first { each } else { 0.7 * self.step_seconds + 0.3 * each };
             self.last = now;
-            if from >= self.stage.1 {
-                self.enter(session, from);
-            }
-            for (i, row) in rows.iter().enumerate() {
-                self.step(from + i as u64, row)?;
-            }
+            self.take(session, from, &rows)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the metrics of the steps from `from` on.
+    fn take(&mut self, session: &Session, from: u64, rows: &[Vec<f32>]) -> Result<()> {
+        if from >= self.stage.1 {
+            self.enter(session, from);
+        }
+        for (i, row) in rows.iter().enumerate() {
+            self.step(from + i as u64, row)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
 use crate::config::Config;
 use crate::data::{Dataset, Split};
-use crate::exec::{Executor, PlanId, Ticket};
+use crate::exec::{Executor, PlanId, Span, Ticket};
 use crate::graph::ParamLayout;
 use crate::kernels::StepRow;
 use crate::models;
@@ -230,7 +230,7 @@ impl Session {
     }
 
     /// The phase that a step belongs to, by its place.
-    fn phase(&self, step: u64) -> usize {
+    pub fn phase(&self, step: u64) -> usize {
         self.phases.iter().position(|p| p.has(step)).expect("each step belongs to a phase")
     }
 
@@ -281,6 +281,12 @@ impl Session {
 
     /// Submits the steps `from .. from + count` of the run, all of one epoch and one phase.
     pub fn submit(&mut self, from: u64, count: usize) -> Result<Ticket> {
+        let (phase, rows) = self.prepare(from, count)?;
+        self.exec.submit(self.train_ids[phase], &rows)
+    }
+
+    /// Before the steps `from .. from + count`: their phase, and their rows.
+    fn prepare(&mut self, from: u64, count: usize) -> Result<(usize, Vec<StepRow>)> {
         let batch = self.config.train.batch;
         let per_epoch = self.steps_per_epoch();
         let phase = self.phase(from);
@@ -300,7 +306,7 @@ impl Session {
         };
         let rows: Vec<StepRow> = (0..count).map(row).collect();
         self.upload_train(rows[0].first as usize)?;
-        self.exec.submit(self.train_ids[phase], &rows)
+        Ok((phase, rows))
     }
 
     /// A stage begins with moments of 0: what another stage updated, and this one does not, then stays as it is, bit for bit.
@@ -324,12 +330,22 @@ impl Session {
         self.train_feed.group_limit()
     }
 
-    /// Times every dispatch of the training step that would be step `step`, of the first phase.
-    pub fn profile(&mut self, step: u64) -> Result<Vec<f64>> {
-        let mut row = StepRow::new(step as u32, 0, 0, self.config.train.seed);
-        self.train.scalars.fill(&mut row, step);
-        self.upload_train(0)?;
-        self.exec.profile(self.train_ids[0], &row)
+    /// Makes step `step` of the run as a submit of it alone does, with the same bits, and times every dispatch on its own:
+    /// the times, and the metrics of the step.
+    pub fn profile(&mut self, step: u64) -> Result<(Vec<Span>, Vec<f32>)> {
+        let (phase, rows) = self.prepare(step, 1)?;
+        let spans = self.exec.profile(self.train_ids[phase], &rows[0])?;
+        let log = self.program_of(phase).plan.log.as_ref().map(|l| (l.path.clone(), l.names.len()));
+        let metrics = match log {
+            Some((path, columns)) => self.exec.read(&path)?.f32()[..columns].to_vec(),
+            None => Vec::new(),
+        };
+        Ok((spans, metrics))
+    }
+
+    /// The plan of a training step.
+    pub fn plan(&self, step: u64) -> &Plan {
+        &self.program_of(self.phase(step)).plan
     }
 
     fn held_out(&self, split: &str) -> Result<&Feed> {

@@ -1,6 +1,7 @@
 //! `cpu`: the twins at f32, cut into chunks of fixed size over rayon, and a second body where a measurement asked for
 //! it. Bits do not depend on the number of threads: chunks are a function of the call alone.
 
+pub mod ceiling;
 pub mod fast;
 
 use super::host::{Host, Runner};

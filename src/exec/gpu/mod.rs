@@ -7,7 +7,7 @@ mod probe;
 
 pub use context::{Context, adapters, is_software};
 
-use super::{DeviceInfo, Executor, PlanId, Ticket, create_scratch, split_rows};
+use super::{DeviceInfo, Executor, PlanId, Span, Ticket, create_scratch, split_rows};
 use crate::kernels::StepRow;
 use crate::plan::{Buffer, Dispatch, LOG_ROWS, Plan, View};
 use crate::values::{DType, Error, HostBuf, Result};
@@ -26,6 +26,8 @@ const UNIFORM: u64 = 256;
 const FOLD: u64 = 65_535;
 /// Submits whose metrics may wait to be fetched.
 const RING: usize = 4;
+/// The most timestamps that one query set holds.
+const QUERIES: usize = wgpu::QUERY_SET_MAX_QUERIES as usize;
 
 struct Stored {
     buffer: wgpu::Buffer,
@@ -336,47 +338,53 @@ impl Executor for Gpu {
         self.pending.clear();
     }
 
-    fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<f64>> {
+    fn profile(&mut self, plan: PlanId, row: &StepRow) -> Result<Vec<Span>> {
         self.write_steps(&[*row]);
-        let n = self.plans[plan.0].dispatches.len();
         if !self.context.timestamps {
             return self.profile_by_clock(plan);
         }
-        let device = &self.context.device;
-        let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: Some("profile"),
-            ty: wgpu::QueryType::Timestamp,
-            count: 2 * n as u32,
-        });
+        let n = self.plans[plan.0].dispatches.len();
         let bytes = 16 * n as u64;
         use wgpu::BufferUsages as U;
         let resolved = self.buffer("timestamps", bytes, U::QUERY_RESOLVE | U::COPY_SRC);
         let staging = self.buffer("timestamps", bytes, U::MAP_READ | U::COPY_DST);
         let mut encoder = self.encoder();
-        for (i, r) in self.plans[plan.0].dispatches.iter().enumerate() {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: None,
-                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                    query_set: &queries,
-                    beginning_of_pass_write_index: Some(2 * i as u32),
-                    end_of_pass_write_index: Some(2 * i as u32 + 1),
-                }),
+        for (part, dispatches) in self.plans[plan.0].dispatches.chunks(QUERIES / 2).enumerate() {
+            let count = 2 * dispatches.len() as u32;
+            let queries = self.context.device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("profile"),
+                ty: wgpu::QueryType::Timestamp,
+                count,
             });
-            self.encode(&mut pass, r, 0);
+            for (i, r) in dispatches.iter().enumerate() {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                        query_set: &queries,
+                        beginning_of_pass_write_index: Some(2 * i as u32),
+                        end_of_pass_write_index: Some(2 * i as u32 + 1),
+                    }),
+                });
+                self.encode(&mut pass, r, 0);
+            }
+            encoder.resolve_query_set(&queries, 0..count, &resolved, (part * QUERIES * 8) as u64);
         }
-        encoder.resolve_query_set(&queries, 0..2 * n as u32, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, bytes);
         self.context.queue.submit([encoder.finish()]);
+        self.context.check()?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&self.mapped(&staging, bytes)?);
         let period = f64::from(self.context.queue.get_timestamp_period()) * 1e-9;
-        Ok(ticks.chunks(2).map(|t| t[1].saturating_sub(t[0]) as f64 * period).collect())
+        let first = ticks.first().copied().unwrap_or(0);
+        let seconds = |from: u64, to: u64| to.saturating_sub(from) as f64 * period;
+        Ok(ticks.chunks(2).map(|t| Span { start: seconds(first, t[0]), seconds: seconds(t[0], t[1]) }).collect())
     }
 }
 
 impl Gpu {
     /// Without timestamps: one submit a dispatch, by the wall clock.
-    fn profile_by_clock(&mut self, plan: PlanId) -> Result<Vec<f64>> {
-        let mut seconds = Vec::new();
+    fn profile_by_clock(&mut self, plan: PlanId) -> Result<Vec<Span>> {
+        let first = Instant::now();
+        let mut spans = Vec::new();
         for r in &self.plans[plan.0].dispatches {
             let start = Instant::now();
             let mut encoder = self.encoder();
@@ -386,8 +394,9 @@ impl Gpu {
             }
             let submission = self.context.queue.submit([encoder.finish()]);
             self.context.wait(Some(submission))?;
-            seconds.push(start.elapsed().as_secs_f64());
+            spans.push(Span { start: (start - first).as_secs_f64(), seconds: start.elapsed().as_secs_f64() });
         }
-        Ok(seconds)
+        self.context.check()?;
+        Ok(spans)
     }
 }
