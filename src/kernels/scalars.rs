@@ -252,6 +252,12 @@ fn programs() -> Vec<Case> {
         let program = Program { inputs: sums(&lens), instructions: (0..INSTRUCTIONS).map(mixed).collect(), outputs };
         cases.push(case(&format!("five inputs of {lens:?}"), &program, stride, &integers).exact());
     }
+    // Every number of outputs, for what one too many would write.
+    for outs in 1..OUTPUTS {
+        let outputs = [1, 0, 5, 6, 7, 8, 2][..outs].to_vec();
+        let program = Program { inputs: sums(&[2, 3, 4, 1, 1]), instructions: (0..4).map(mixed).collect(), outputs };
+        cases.push(case(&format!("{outs} outputs"), &program, 3, &integers).exact());
+    }
     for n in [1, 2, 70, 4096] {
         let program = Program { inputs: vec![(n, 1.0 / 128.0)], instructions: vec![], outputs: vec![0] };
         cases.push(case(&format!("a sum of {n}"), &program, 1, &[Values::Straddling { extreme: 1000.0 }]));
