@@ -106,8 +106,10 @@ class Source:
     def job(self):
         code = re.sub(r"//.*", "", self.text)
         enabled = [w.strip() for names in re.findall(r"^\s*enable\s+([^;]+);", code, re.M) for w in names.split(",")]
+        # A library file may use what its importers bind.
+        bound = "@compute" in code or "step." not in code
         return {
-            "text": self.text,
+            "text": self.text if bound else self.text + "@group(0) @binding(0) var<uniform> step: Step;\n",
             "features": [FEATURES[e] for e in enabled if e in FEATURES],
             "pipelines": combinations(code) if "@compute" in code else [],
         }
@@ -131,26 +133,34 @@ def read(path):
 
 def combinations(code):
     """Values for the overrides without defaults: 0, 1, and every constant that one is compared with; OP, the family,
-    gets all constants of the form NAME = Nu, as the last of a switch may be its default. Every pair of values of two
-    overrides is in some combination: all combinations of the matmuls would take half a minute to compile."""
+    gets all constants of the form NAME = Nu, as the last of a switch may be its default, and so does I0, the first
+    instruction of a program. Every pair of values of two overrides is in some combination: all combinations of the matmuls
+    would take half a minute to compile, and those of a program are millions."""
     constants = dict(re.findall(r"^const (\w+) = (\d+)u;", code, re.M))
     values = {}
     for name in re.findall(r"^override (\w+)\s*(?::\s*\w+)?\s*;", code, re.M):
         used = re.findall(rf"\b{name} *[!=]= *(\w+)", code) + re.findall(rf"(\w+) *[!=]= *{name}\b", code)
         for body in re.findall(rf"\bswitch \(?{name}\)? \{{(.*?)^  \}}", code, re.M | re.S):
             used += [w for case in re.findall(r"\bcase ([^:{]+)", body) for w in re.findall(r"\w+", case)]
-        if name == "OP":
+        if name in ("OP", "I0"):
             used += constants
-        numbers = (constants.get(w, w.rstrip("u")) for w in used)
-        values[name] = sorted({0, 1} | {int(n) for n in numbers if n.isdigit()})
-    rows = list(itertools.product(*values.values()))
-    pairs = {row: set(itertools.combinations(enumerate(row), min(2, len(row)))) for row in rows}
-    missing, kept = set().union(*pairs.values()), []
+        numbers = {0, 1} | {int(n) for n in (constants.get(w, w.rstrip("u")) for w in used) if n.isdigit()}
+        # The functions of a program lie close: those that are in no line of their own come with the last.
+        values[name] = sorted(numbers | set(range(max(numbers) + 1))) if name == "I0" else sorted(numbers)
+    places = [(name, v) for name, all in values.items() for v in all]
+    missing = {frozenset(p) for p in itertools.combinations(places, 2) if p[0][0] != p[1][0]}
+    if len(values) == 1:
+        return [dict([place]) for place in places]
+    kept = []
     while missing:
-        row = max(rows, key=lambda r: len(pairs[r] & missing))
-        missing -= pairs[row]
-        kept.append(dict(zip(values, row)))
-    return kept
+        # A pair that is missing, then of each other override the value that brings the most pairs.
+        row = dict(min(missing, key=sorted))
+        for name, all in values.items():
+            if name not in row:
+                row[name] = max(all, key=lambda v: sum(frozenset(((name, v), other)) in missing for other in row.items()))
+        missing -= {frozenset(p) for p in itertools.combinations(row.items(), 2)}
+        kept.append(row)
+    return kept or [{}]
 
 
 # Wrong on purpose. The first thing said of each must hold this word and begin with this place.

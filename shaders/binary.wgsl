@@ -1,7 +1,6 @@
 // y_i = f(a_⌊i/da⌋ mod ma, b_⌊i/db⌋ mod mb); y: [n]. Full operands (div 1, mod n), scalars (mod 1), rows repeated
 // (div 1, mod m) and elements repeated (div m) are one formula. Gradients of relu, sigmoid and tanh: b is their output.
 #import index
-#import numerics
 #import elementwise
 
 override OP: u32;

@@ -2,9 +2,6 @@
 // inputs at i (element (i / d) % m of each), registers 5 … 20 what the instructions I0 … I15 make of earlier ones. Written
 // are up to two registers, y0 and y1: [n], and scale times the sum of one over each run, sums: [n / run]. run divides n.
 #import index
-#import step
-#import numerics
-#import elementwise
 #import program
 
 // Inputs that are read; the others bind the first again.

@@ -1,8 +1,5 @@
 // A program over scalars: register j is scale_j times the sum of the first n_j elements of x_j (j < 5), registers 5 … 16 are
 // what the instructions I0 … I11 make of earlier ones; y[j · stride] = register O_j, j < OUTS. One invocation.
-#import step
-#import numerics
-#import elementwise
 #import program
 
 // Inputs that are read; the others bind the first again.

@@ -1,6 +1,5 @@
 // y = f(x), element by element; x, y: [n]. The family is closed under what its gradients need.
 #import index
-#import numerics
 #import elementwise
 
 override OP: u32;

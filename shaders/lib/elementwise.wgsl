@@ -1,5 +1,7 @@
 // The elementwise functions: unary ones by the numbers of src/kernels/unary.rs, binary ones by those of binary.rs. Where
-// `op` is an override, one of them is left. Imports numerics, which must come first.
+// `op` is an override, one of them is left.
+#import numerics
+
 const EXP = 0u;
 const LN = 1u;
 const SQRT = 2u;

@@ -1,6 +1,8 @@
 // Instructions of the programs of map.wgsl and scalars.wgsl: op | left << 8 | right << 16, with two numbers beside it. As
-// overrides they leave of each `step_` the one function that is meant. Needs step, numerics and elementwise, and the
-// binding `step`.
+// overrides they leave of each `step_` the one function that is meant. Who imports this binds `step`.
+#import step
+#import elementwise
+
 // Instructions beyond the functions of lib/elementwise: binary ones from 15 on.
 const BINARY = 15u;
 const BCE = 25u;
