@@ -55,7 +55,7 @@ fn masking_takes_exactly_its_fraction_of_each_example_and_all_dimensions_alike()
     let mut first = None;
     for device in devices() {
         let mut e = exec::open(&device).unwrap();
-        for (level, k) in [(0.25, 10), (0.0, 0), (1.0, D), (0.5, 21)] {
+        for (level, k) in [(0.25, 10), (0.0, 0), (1.0, D), (0.5, 21), (0.001, 1)] {
             let [noisy, mask] = corrupted(&mut *e, masking, level);
             for (r, (noisy, mask)) in noisy.iter().zip(&mask).enumerate() {
                 assert_eq!(ones(mask), k, "{device}, level {level}, row {r}");

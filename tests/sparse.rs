@@ -276,6 +276,17 @@ fn training_keeps_k_by_schedule_and_evaluation_alpha_times_the_last() {
     }
 }
 
+/// A softmax that is trained on the code sees the units that evaluation keeps, from its first step on: its schedule of k is
+/// the autoencoder's, and over.
+#[test]
+fn a_classifier_on_the_code_does_not_follow_the_schedule_of_k() {
+    let rows = |k: &str| {
+        let changes = [SMALL, &["classifier.classes=10", "classifier.freeze=true", k]].concat();
+        steps(&mut session(&Choice::Cpu, &settings("k-sparse", &changes)), 6)
+    };
+    assert_eq!(rows("model.k={from=30,to=5,steps=100}"), rows("model.k=5"));
+}
+
 #[test]
 fn what_is_kept_are_the_largest_by_sign() {
     for device in devices() {
