@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{BOTH, Evaluated, Rng, layout, pack, param, total};
+use common::{BOTH, kernels_of, layout, pack, param, total};
 use elbo::graph::{Axes, Graph, Tensor, grad};
 use elbo::kernels::map::{INPUTS, INSTRUCTIONS};
 use elbo::plan::{Options, compile};
@@ -11,26 +11,7 @@ type Build = for<'g> fn(&'g Graph) -> Vec<Tensor<'g>>;
 
 /// The kernels of the grouped plan and of the ungrouped one, `name what`; their values agree.
 fn kernels(build: Build) -> [Vec<String>; 2] {
-    let options = [BOTH[0], Options { group: false, ..BOTH[0] }];
-    let values = options.map(|o| {
-        let g = Graph::new();
-        let parts = build(&g);
-        let mut e = Evaluated::new(&g, &parts, o);
-        for p in g.params() {
-            e.set(&p.path, 0, &Rng::new(&p.path, 3).away(p.shape.len()));
-        }
-        e.run()
-    });
-    for (a, b) in values[0].iter().flatten().zip(values[1].iter().flatten()) {
-        assert!((a - b).abs() <= 1e-12 * (1.0 + b.abs()), "{a} grouped, {b} not");
-    }
-    assert!(values[1].iter().flatten().any(|v| v.abs() > 1e-3), "all about 0");
-    options.map(|o| {
-        let g = Graph::new();
-        let (packed, _) = pack(&g, "out/all", &build(&g));
-        let plan = compile("groups", &g, &[packed], &layout(&g), o).unwrap();
-        plan.dispatches.iter().map(|d| format!("{} {}", d.kernel.name(), d.kernel.describe(&d.call))).collect()
-    })
+    kernels_of([BOTH[0], Options { group: false, ..BOTH[0] }], "groups", build)
 }
 
 fn count(kernels: &[String], name: &str) -> usize {

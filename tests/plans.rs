@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Evaluated, Rng, host, layout, load, pack, param, total};
+use common::{Evaluated, Rng, host, kernels_of, layout, load, pack, param, total};
 use elbo::exec::gpu::{Context, Gpu, adapters};
 use elbo::exec::{Cpu, Executor, Reference};
 use elbo::graph::{Axes, Binarise, Count, Effect, Graph, Tensor, grad, partial};
@@ -1020,25 +1020,7 @@ const FUSIONS: &[Fusion] = &[
 
 /// Compiles both ways; the values agree. Returns (dispatches, what they are) of the fused and the unfused plan.
 fn both(build: Parts, what: &str) -> [Vec<String>; 2] {
-    let values = [RULES, UNFUSED].map(|o| {
-        let g = Graph::new();
-        let parts = build(&g);
-        let mut e = Evaluated::new(&g, &parts, o);
-        for p in g.params() {
-            e.set(&p.path, 0, &Rng::new(&p.path, 3).away(p.shape.len()));
-        }
-        e.run()
-    });
-    for (a, b) in values[0].iter().flatten().zip(values[1].iter().flatten()) {
-        assert!((a - b).abs() <= 1e-12 * (1.0 + b.abs()), "{what}: {a} fused, {b} not");
-    }
-    assert!(values[1].iter().flatten().any(|v| v.abs() > 1e-3), "{what}: all about 0");
-    [RULES, UNFUSED].map(|o| {
-        let g = Graph::new();
-        let (packed, _) = pack(&g, "out/all", &build(&g));
-        let plan = compile("fusion", &g, &[packed], &layout(&g), o).unwrap();
-        plan.dispatches.iter().map(|d| format!("{} {}", d.kernel.name(), d.kernel.describe(&d.call))).collect()
-    })
+    kernels_of([RULES, UNFUSED], what, build)
 }
 
 /// A rule fires where it may and only there.

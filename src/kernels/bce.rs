@@ -20,6 +20,12 @@ impl Op {
     pub const ALL: [Op; 2] = [Op::Loss, Op::Grad];
 }
 
+/// max(a, 0) − a x + ln(1 + e^−|a|).
+#[inline(always)]
+pub fn loss<R: Real>(a: R, x: R) -> R {
+    a.at_least(R::zero()) - a * x + (-a.abs()).exp().ln_1p()
+}
+
 params! {
     /// Uniform of shaders/bce.wgsl.
     BceParams {
@@ -56,7 +62,7 @@ impl Twin for Bce {
         let (a, x) = (&ins[0].f()[items.clone()], &ins[1].f()[items]);
         let terms = outs[0].f().iter_mut().zip(a).zip(x);
         match Op::ALL[c[0] as usize] {
-            Op::Loss => terms.for_each(|((y, &a), &x)| *y = a.at_least(R::zero()) - a * x + (-a.abs()).exp().ln_1p()),
+            Op::Loss => terms.for_each(|((y, &a), &x)| *y = loss(a, x)),
             Op::Grad => {
                 let scale = R::of(p.scale.into());
                 terms.for_each(|((y, &a), &x)| *y = (a.sigmoid() - x) * scale);

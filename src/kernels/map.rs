@@ -4,7 +4,7 @@
 //! The planner makes programs of what stands between two products: a chain that would be ten dispatches is one.
 
 use super::binary::Operand;
-use super::{Before, Case, Consts, In, Out, StepRow, Twin, Values, Work, binary, params, unary, values};
+use super::{Before, Case, Consts, In, Out, StepRow, Twin, Values, Work, bce, binary, params, unary, values};
 use crate::values::{DType, HostBuf, Real};
 use std::ops::Range;
 
@@ -51,7 +51,7 @@ pub struct Instruction {
 }
 
 impl Instruction {
-    pub(super) fn code(&self) -> u32 {
+    fn code(&self) -> u32 {
         let (op, left) = match self.fun {
             Fun::Unary(f) => (f as u32, self.left),
             Fun::Binary(f) => (15 + f as u32, self.left),
@@ -62,7 +62,7 @@ impl Instruction {
         op | u32::from(left) << 8 | u32::from(self.right) << 16
     }
 
-    pub(super) fn of(code: u32, alpha: f32, beta: f32) -> Option<Self> {
+    fn of(code: u32, alpha: f32, beta: f32) -> Option<Self> {
         let (op, left, right) = (code as u8, (code >> 8) as u8, (code >> 16) as u8);
         let fun = match op {
             0..15 => Fun::Unary(unary::Op::ALL[usize::from(op)]),
@@ -76,7 +76,7 @@ impl Instruction {
         Some(Self { fun, left, right, alpha, beta })
     }
 
-    pub(super) fn name(&self) -> String {
+    fn name(&self) -> String {
         match self.fun {
             Fun::Unary(f) => format!("{f:?}"),
             Fun::Binary(f) => format!("{f:?}"),
@@ -89,7 +89,28 @@ impl Instruction {
 }
 
 /// The code of no instruction: the program ends before it.
-pub(super) const NOTHING: u32 = 255;
+const NOTHING: u32 = 255;
+
+/// Appends instructions as codes and numbers, with room for so many.
+pub(super) fn encode(instructions: &[Instruction], room: usize, codes: &mut Vec<u32>, numbers: &mut Vec<u32>) {
+    for k in 0..room {
+        let i = instructions.get(k);
+        codes.push(i.map_or(NOTHING, Instruction::code));
+        numbers.extend(i.map_or([0; 2], |i| [i.alpha.to_bits(), i.beta.to_bits()]));
+    }
+}
+
+/// The instructions of codes and numbers.
+pub(super) fn decode(codes: &[u32], numbers: &[u32]) -> Vec<Instruction> {
+    let one = |(&code, n): (&u32, &[u32])| Instruction::of(code, f32::from_bits(n[0]), f32::from_bits(n[1]));
+    codes.iter().zip(numbers.chunks_exact(2)).map_while(one).collect()
+}
+
+/// The names of a few instructions, or the first and how many there are.
+pub(super) fn summary(instructions: &[Instruction]) -> String {
+    let names: Vec<String> = instructions.iter().map(Instruction::name).collect();
+    if names.len() > 3 { format!("{}…{}", names[0], names.len()) } else { names.join("·") }
+}
 
 /// What one dispatch computes.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -116,11 +137,7 @@ impl Program {
             let (div, modulus) = self.inputs.get(j).copied().unwrap_or((1, 1));
             words.extend([div, modulus]);
         }
-        for k in 0..INSTRUCTIONS {
-            let i = self.instructions.get(k);
-            consts.push(i.map_or(NOTHING, Instruction::code));
-            words.extend(i.map_or([0; 2], |i| [i.alpha.to_bits(), i.beta.to_bits()]));
-        }
+        encode(&self.instructions, INSTRUCTIONS, &mut consts, &mut words);
         consts.push(wg);
         (consts, words)
     }
@@ -129,10 +146,7 @@ impl Program {
         let words: &[u32] = bytemuck::cast_slice(bytemuck::bytes_of(p));
         let (divs, numbers) = words[3..].split_at(2 * INPUTS);
         let inputs = divs.chunks_exact(2).take(c[0] as usize).map(|d| (d[0], d[1])).collect();
-        let codes = c[7..7 + INSTRUCTIONS].iter().zip(numbers.chunks_exact(2));
-        let instruction =
-            |(&code, n): (&u32, &[u32])| Instruction::of(code, f32::from_bits(n[0]), f32::from_bits(n[1]));
-        let instructions = codes.map_while(instruction).collect();
+        let instructions = decode(&c[7..7 + INSTRUCTIONS], numbers);
         let outputs = c[3..5].iter().take(c[2] as usize).map(|&r| r as u8).collect();
         Self { inputs, instructions, outputs, sum: (c[5] != 0).then_some(c[6] as u8) }
     }
@@ -268,8 +282,7 @@ impl Twin for Map {
 
     fn describe(c: &Consts, p: &MapParams) -> String {
         let program = Program::of(c, p);
-        let names: Vec<String> = program.instructions.iter().map(Instruction::name).collect();
-        let mut s = if names.len() > 3 { format!("{}…{}", names[0], names.len()) } else { names.join("·") };
+        let mut s = summary(&program.instructions);
         if program.sum.is_some() {
             s += &format!(" Σ{}", p.run);
         }
@@ -392,7 +405,7 @@ pub(super) fn step<R: Real>(i: &Instruction, s: &StepRow, u: &[R], v: &[R], y: &
         Fun::Binary(f) => binary!(f, Add, Sub, Mul, Div, Max, Min, Gt, ReluGrad, SigmoidGrad, TanhGrad),
         Fun::Bce => {
             for i in 0..n {
-                y[i] = u[i].at_least(R::zero()) - u[i] * v[i] + (-u[i].abs()).exp().ln_1p();
+                y[i] = bce::loss(u[i], v[i]);
             }
         }
         Fun::Scalar(index) => y.fill(R::of(s.scalars[usize::from(index)].into())),

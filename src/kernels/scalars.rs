@@ -2,7 +2,7 @@
 //! metrics, with the arithmetic between them, in one dispatch. Twin of shaders/scalars.wgsl; its instructions are those of
 //! [`map`](super::map).
 
-use super::map::{Fun, Instruction, NOTHING, instruction, step};
+use super::map::{Fun, Instruction, decode, encode, instruction, step, summary};
 use super::{Before, Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Values, Work, binary, params, unary, values};
 use crate::values::{HostBuf, Real};
 use std::ops::Range;
@@ -37,11 +37,7 @@ impl Program {
             let (terms, scale) = self.inputs.get(j).copied().unwrap_or((1, 1.0));
             words.extend([terms, scale.to_bits()]);
         }
-        for k in 0..INSTRUCTIONS {
-            let i = self.instructions.get(k);
-            consts.push(i.map_or(NOTHING, Instruction::code));
-            words.extend(i.map_or([0; 2], |i| [i.alpha.to_bits(), i.beta.to_bits()]));
-        }
+        encode(&self.instructions, INSTRUCTIONS, &mut consts, &mut words);
         (consts, words)
     }
 
@@ -49,10 +45,7 @@ impl Program {
         let words: &[u32] = bytemuck::cast_slice(bytemuck::bytes_of(p));
         let (inputs, numbers) = words[1..].split_at(2 * INPUTS);
         let inputs = inputs.chunks_exact(2).take(c[0] as usize).map(|d| (d[0], f32::from_bits(d[1]))).collect();
-        let codes = c[2 + OUTPUTS..].iter().zip(numbers.chunks_exact(2));
-        let instruction =
-            |(&code, n): (&u32, &[u32])| Instruction::of(code, f32::from_bits(n[0]), f32::from_bits(n[1]));
-        let instructions = codes.map_while(instruction).collect();
+        let instructions = decode(&c[2 + OUTPUTS..], numbers);
         let outputs = c[2..].iter().take(c[1] as usize).map(|&r| r as u8).collect();
         Self { inputs, instructions, outputs }
     }
@@ -167,13 +160,8 @@ impl Twin for Scalars {
 
     fn describe(c: &Consts, p: &ScalarsParams) -> String {
         let program = Program::of(c, p);
-        let names: Vec<String> = program.instructions.iter().map(Instruction::name).collect();
         let (inputs, outputs) = (program.inputs.len(), program.outputs.len());
-        if names.len() > 3 {
-            format!("{inputs}→{outputs} {}…{}", names[0], names.len())
-        } else {
-            format!("{inputs}→{outputs} {}", names.join("·")).trim_end().into()
-        }
+        format!("{inputs}→{outputs} {}", summary(&program.instructions)).trim_end().into()
     }
 
     #[inline(always)]

@@ -10,14 +10,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
 /// What is lowered at once.
-#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Unit {
     /// One node, by a kernel of its own.
     Node(usize),
     /// Elementwise nodes, and a sum of one of them, by `map`.
-    Map(Group),
+    Map(Group, Assembled),
     /// The metrics and the scalars between them, by `scalars`.
-    Scalars(Tally),
+    Scalars(Tally, TallyProgram),
 }
 
 /// Nodes that one dispatch of `map` computes.
@@ -73,7 +72,7 @@ pub(super) fn source(ir: &Ir, mut id: usize) -> usize {
 }
 
 /// For each node the live nodes that read its value, through reshapes; `None` for what is needed outside.
-pub(super) fn readers(ir: &Ir) -> Vec<Vec<Option<usize>>> {
+fn readers(ir: &Ir) -> Vec<Vec<Option<usize>>> {
     let live = ir.live();
     let mut readers = vec![Vec::new(); ir.nodes.len()];
     let mut add = |from: usize, by: Option<usize>| {
@@ -296,8 +295,14 @@ impl<'a> Grouping<'a> {
         let mut units = Vec::with_capacity(total);
         while let Some(Reverse(at)) = ready.pop() {
             units.push(match (self.group[at].map(|g| &self.groups[g]), &self.tally) {
-                (Some(g), _) if g.members.len() > 1 || g.sum.is_some() => Unit::Map(g.clone()),
-                (None, Some(t)) if t.holds(at) => Unit::Scalars(t.clone()),
+                (Some(g), _) if g.members.len() > 1 || g.sum.is_some() => {
+                    let a = assemble(ir, &self.readers, g).expect("a group was assembled when it was formed");
+                    Unit::Map(g.clone(), a)
+                }
+                (None, Some(t)) if t.holds(at) => {
+                    let p = tally_program(ir, t).expect("a tally was assembled when it was formed");
+                    Unit::Scalars(t.clone(), p)
+                }
                 _ => Unit::Node(at),
             });
             for &to in feeds.get(&at).into_iter().flatten() {
@@ -337,7 +342,7 @@ fn run(terms: usize, outer: usize) -> Option<usize> {
 }
 
 /// A group as a program; None where `map` has not the room for it.
-pub(super) fn assemble(ir: &Ir, readers: &[Vec<Option<usize>>], group: &Group) -> Option<Assembled> {
+fn assemble(ir: &Ir, readers: &[Vec<Option<usize>>], group: &Group) -> Option<Assembled> {
     let mut a = Assembler::new(ir, INSTRUCTIONS);
     let inside = |id: &Option<usize>| {
         id.is_some_and(|id| group.members.contains(&id) || group.sum.is_some_and(|(sum, _)| sum == id))
@@ -367,7 +372,7 @@ pub(super) struct TallyProgram {
 }
 
 /// The metrics as a program; None where `scalars` has not the room for it.
-pub(super) fn tally_program(ir: &Ir, t: &Tally) -> Option<TallyProgram> {
+fn tally_program(ir: &Ir, t: &Tally) -> Option<TallyProgram> {
     let mut a = Assembler::new(ir, scalars::INSTRUCTIONS);
     let mut factors: BTreeMap<usize, f32> = BTreeMap::new();
     for &id in &t.members {

@@ -1,7 +1,7 @@
 //! Lowering: every node becomes one dispatch, or nothing (reshapes, foldable broadcasts, values placed where they are
 //! needed), then effects, then memory.
 
-use super::group::{self, Group, Tally, TallyProgram, Unit, schedule};
+use super::group::{self, Assembled, Group, Tally, TallyProgram, Unit, schedule};
 use super::memory::{self, Temp};
 use super::pair::{Pair, pairs};
 use super::rewrite::{Ir, rewrite};
@@ -134,9 +134,8 @@ impl<'a> Lowering<'a> {
             let pairs = pairs(&self.ir, &live, &self.wanted, RUN);
             self.pairs = pairs.into_iter().map(|pair| (pair, false)).collect();
         }
-        let readers = group::readers(&self.ir);
         let units = schedule(&self.ir, metrics, options.group);
-        for t in units.iter().filter_map(|u| if let Unit::Scalars(t) = u { Some(t) } else { None }) {
+        for t in units.iter().filter_map(|u| if let Unit::Scalars(t, _) = u { Some(t) } else { None }) {
             // No buffer is read and written at once: what it reads stands elsewhere than among the metrics.
             for arg in self.ir.nodes[t.pack].args.clone() {
                 let source = group::source(&self.ir, arg);
@@ -146,16 +145,15 @@ impl<'a> Lowering<'a> {
         for unit in units {
             match unit {
                 Unit::Node(id) => self.node(id),
-                Unit::Map(group) => self.map(&group, &readers),
-                Unit::Scalars(tally) => self.scalars(&tally),
+                Unit::Map(group, assembled) => self.map(&group, assembled),
+                Unit::Scalars(tally, program) => self.scalars(&tally, program),
             }
         }
     }
 
     /// The metrics as one dispatch of `scalars`.
-    fn scalars(&mut self, t: &Tally) {
-        let TallyProgram { inputs, instructions, outputs } =
-            group::tally_program(&self.ir, t).expect("a tally was assembled when it was formed");
+    fn scalars(&mut self, t: &Tally, program: TallyProgram) {
+        let TallyProgram { inputs, instructions, outputs } = program;
         let mut ins: Vec<View> = Vec::new();
         let mut terms: Vec<(u32, f32)> = Vec::new();
         for (id, scale) in inputs {
@@ -187,9 +185,13 @@ impl<'a> Lowering<'a> {
         self.emit("scalars", consts, params, ins, vec![out], &n.scope);
     }
 
+    /// Where a pack wants a value, unless the same dispatch has that buffer bound already.
+    fn free_place(&self, id: usize, ins: &[View], outs: &[View]) -> Option<View> {
+        self.wanted[id].filter(|to| ins.iter().chain(outs).all(|v| v.buffer != to.buffer))
+    }
+
     /// A group as one dispatch of `map`.
-    fn map(&mut self, group: &Group, readers: &[Vec<Option<usize>>]) {
-        let a = group::assemble(&self.ir, readers, group).expect("a group was assembled when it was formed");
+    fn map(&mut self, group: &Group, a: Assembled) {
         let first = &self.ir.nodes[group.members[0]];
         let (n, scope) = (first.shape.len(), first.scope.clone());
         let mut ins = self.all(&a.inputs);
@@ -197,8 +199,7 @@ impl<'a> Lowering<'a> {
         ins.resize(k::map::INPUTS, ins[0]);
         let mut outs: Vec<View> = Vec::new();
         for &id in &a.outputs {
-            // No buffer is bound twice where it is written.
-            let place = self.wanted[id].filter(|to| ins.iter().chain(&outs).all(|v| v.buffer != to.buffer));
+            let place = self.free_place(id, &ins, &outs);
             let out = place.unwrap_or_else(|| self.temp(DType::F32, n));
             self.values[id] = Value::Here(out);
             outs.push(out);
@@ -214,7 +215,7 @@ impl<'a> Lowering<'a> {
                 let Op::Sum { scale: factor, .. } = node.op else { unreachable!("a group sums by a sum") };
                 let (results, parts) = (node.shape.len(), n / node.shape.len() / part);
                 (run, scale) = (part, factor as f32);
-                let place = self.wanted[id].filter(|to| ins.iter().chain(&outs).all(|v| v.buffer != to.buffer));
+                let place = self.free_place(id, &ins, &outs);
                 let out = place.filter(|_| parts == 1).unwrap_or_else(|| self.temp(DType::F32, results * parts));
                 self.values[id] = if parts == 1 { Value::Here(out) } else { Value::Parts(out, parts) };
                 outs.push(out);

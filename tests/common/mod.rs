@@ -118,6 +118,33 @@ impl Evaluated {
     }
 }
 
+/// The dispatches of the plans of one graph under two options, `kernel what`. Both leave the same values.
+pub fn kernels_of(
+    options: [Options; 2],
+    what: &str,
+    build: for<'g> fn(&'g Graph) -> Vec<Tensor<'g>>,
+) -> [Vec<String>; 2] {
+    let values = options.map(|o| {
+        let g = Graph::new();
+        let parts = build(&g);
+        let mut e = Evaluated::new(&g, &parts, o);
+        for p in g.params() {
+            e.set(&p.path, 0, &Rng::new(&p.path, 3).away(p.shape.len()));
+        }
+        e.run()
+    });
+    for (a, b) in values[0].iter().flatten().zip(values[1].iter().flatten()) {
+        assert!((a - b).abs() <= 1e-12 * (1.0 + b.abs()), "{what}: {a} and {b}");
+    }
+    assert!(values[1].iter().flatten().any(|v| v.abs() > 1e-3), "{what}: all about 0");
+    options.map(|o| {
+        let g = Graph::new();
+        let (packed, _) = pack(&g, "out/all", &build(&g));
+        let plan = compile("kernels", &g, &[packed], &layout(&g), o).unwrap();
+        plan.dispatches.iter().map(|d| format!("{} {}", d.kernel.name(), d.kernel.describe(&d.call))).collect()
+    })
+}
+
 /// What a panic said.
 pub fn panic_text(f: impl FnOnce() + std::panic::UnwindSafe) -> String {
     let e = std::panic::catch_unwind(f).expect_err("this should have panicked");
