@@ -1,8 +1,6 @@
 //! Grey pictures in a grid, as PNG.
 
-use crate::checkpoint::write_whole_at;
 use crate::values::{Error, Result};
-use std::path::Path;
 
 /// Screen pixels a pixel: 28×28 digits are too small to judge.
 const SCALE: usize = 2;
@@ -11,8 +9,18 @@ const GAP: usize = 2;
 /// The grey of the gaps.
 const GROUND: u8 = 64;
 
-/// Writes pictures of (height, width), values in [0, 1], `columns` a row.
-pub fn grid(pictures: &[f32], (height, width): (usize, usize), columns: usize, path: &Path) -> Result<()> {
+/// Grey pixels, row-major.
+pub struct Sheet {
+    /// Pixels a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// height·width bytes.
+    pub pixels: Vec<u8>,
+}
+
+/// Pictures of (height, width), values in [0, 1], in a grid of `columns` a row.
+pub fn sheet(pictures: &[f32], (height, width): (usize, usize), columns: usize) -> Sheet {
     let n = pictures.len() / (height * width);
     let (columns, rows) = (columns.min(n), n.div_ceil(columns));
     let (cell_h, cell_w) = (height * SCALE + GAP, width * SCALE + GAP);
@@ -27,21 +35,28 @@ pub fn grid(pictures: &[f32], (height, width): (usize, usize), columns: usize, p
             }
         }
     }
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, w as u32, h as u32);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::Eight);
-    let encoded = encoder.write_header().and_then(|mut writer| {
-        writer.write_image_data(&pixels)?;
-        writer.finish()
-    });
-    encoded.map_err(|e| Error::failure(format!("cannot write {}: {e}", path.display())))?;
-    write_whole_at(path, &bytes)
+    Sheet { width: w, height: h, pixels }
+}
+
+impl Sheet {
+    /// The bytes of a PNG.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Eight);
+        let encoded = encoder.write_header().and_then(|mut writer| {
+            writer.write_image_data(&self.pixels)?;
+            writer.finish()
+        });
+        encoded.map_err(|e| Error::failure(format!("a PNG cannot be made: {e}")))?;
+        Ok(bytes)
+    }
 }
 
 /// Rows of pictures, each above the row of what a model made of them; a last row that is not full is filled with black.
-pub fn pairs(above: &[f32], below: &[f32], size: (usize, usize), columns: usize, path: &Path) -> Result<()> {
-    grid(&alternating(above, below, size.0 * size.1, columns), size, columns.min(above.len() / (size.0 * size.1)), path)
+pub fn pairs(above: &[f32], below: &[f32], size: (usize, usize), columns: usize) -> Sheet {
+    sheet(&alternating(above, below, size.0 * size.1, columns), size, columns.min(above.len() / (size.0 * size.1)))
 }
 
 fn alternating(above: &[f32], below: &[f32], picture: usize, columns: usize) -> Vec<f32> {
