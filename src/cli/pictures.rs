@@ -23,13 +23,12 @@ pub fn sample(a: Sample) -> Result<()> {
     let path = a.run.place(&a.out, "sample.png");
     png(&path)?;
     let mut t = a.run.open()?;
-    let size = t.size()?;
     let Some(pictures) = t.session.sample(a.n)? else {
         return Err(Error::usage(
             "this model has no prior to sample from; `elbo reconstruct` and `elbo interpolate` do",
         ));
     };
-    report::grid(&pictures, size, 10, &path)?;
+    report::grid(&pictures, t.data.shape, 10, &path)?;
     wrote(&path)
 }
 
@@ -61,7 +60,7 @@ pub fn reconstruct(a: Reconstruct) -> Result<()> {
         let bytes = report::npy(&both, &[2, both.len() / features / 2, features], &path)?;
         write_whole_at(&path, &bytes)?;
     } else {
-        report::pairs(&d.inputs, &d.pictures, t.size()?, 10, &path)?;
+        report::pairs(&d.inputs, &d.pictures, t.data.shape, 10, &path)?;
     }
     wrote(&path)
 }
@@ -92,7 +91,6 @@ pub fn interpolate(a: Interpolate) -> Result<()> {
     let path = a.run.place(&a.out, "interpolate.png");
     png(&path)?;
     let mut t = a.run.open()?;
-    let size = t.size()?;
     let d = t.session.reconstruct("test", 0, 2 * a.n)?;
     let latent = crate::models::of(&t.session.config.model).latent();
     let mut codes = Vec::new();
@@ -107,7 +105,7 @@ pub fn interpolate(a: Interpolate) -> Result<()> {
         return Err(Error::usage("the test set holds fewer than two examples: there is no pair"));
     }
     let pictures = t.session.decode(&codes)?;
-    report::grid(&pictures, size, a.columns, &path)?;
+    report::grid(&pictures, t.data.shape, a.columns, &path)?;
     wrote(&path)
 }
 

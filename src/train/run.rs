@@ -144,7 +144,7 @@ impl RunOptions {
 }
 
 /// Trains a session to the end of its config, and writes everything to the run's folder.
-pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Outcome> {
+pub fn run(session: &mut Session, shape: [usize; 3], o: &RunOptions) -> Result<Outcome> {
     o.check(&session.config)?;
     interrupt::listen()?;
     let config = session.config.clone();
@@ -435,11 +435,10 @@ fn note_device(run: &Path, first: u64, now: &Value) {
 }
 
 /// A grid of samples, and one of test examples above their reconstructions.
-fn pictures(session: &mut Session, shape: &[usize], dir: &Path) -> Result<()> {
-    let &[height, width] = shape else { return Ok(()) };
+fn pictures(session: &mut Session, shape: [usize; 3], dir: &Path) -> Result<()> {
     if let Some(samples) = session.sample(100)? {
-        report::grid(&samples, (height, width), 10, &dir.join("samples.png"))?;
+        report::grid(&samples, shape, 10, &dir.join("samples.png"))?;
     }
     let d = session.reconstruct("test", 0, 50)?;
-    report::pairs(&d.inputs, &d.pictures, (height, width), 10, &dir.join("reconstructions.png"))
+    report::pairs(&d.inputs, &d.pictures, shape, 10, &dir.join("reconstructions.png"))
 }
