@@ -24,13 +24,12 @@ pub fn sample(a: Sample) -> Result<()> {
     let path = a.run.place(&a.out, "sample.png");
     png(&path)?;
     let mut t = a.run.open()?;
-    let size = t.size()?;
     let Some(pictures) = t.session.sample(a.n)? else {
         return Err(Error::usage(
             "this model has no prior to sample from; `elbo reconstruct` and `elbo interpolate` do",
         ));
     };
-    write_whole_at(&path, &report::sheet(&pictures, size, 10).png()?)?;
+    write_whole_at(&path, &report::sheet(&pictures, t.data.shape, 10)?.png()?)?;
     wrote(&path)
 }
 
@@ -62,7 +61,7 @@ pub fn reconstruct(a: Reconstruct) -> Result<()> {
         let bytes = report::npy(&both, &[2, both.len() / features / 2, features], &path)?;
         write_whole_at(&path, &bytes)?;
     } else {
-        write_whole_at(&path, &report::pairs(&d.inputs, &d.pictures, t.size()?, 10).png()?)?;
+        write_whole_at(&path, &report::pairs(&d.inputs, &d.pictures, t.data.shape, 10)?.png()?)?;
     }
     wrote(&path)
 }
@@ -93,11 +92,10 @@ pub fn interpolate(a: Interpolate) -> Result<()> {
     let path = a.run.place(&a.out, "interpolate.png");
     png(&path)?;
     let mut t = a.run.open()?;
-    let size = t.size()?;
     let Some(pictures) = pictures::interpolation(&mut t.session, a.n, a.columns)? else {
         return Err(Error::usage("the test set holds fewer than two examples: there is no pair"));
     };
-    write_whole_at(&path, &report::sheet(&pictures, size, a.columns).png()?)?;
+    write_whole_at(&path, &report::sheet(&pictures, t.data.shape, a.columns)?.png()?)?;
     wrote(&path)
 }
 
@@ -131,7 +129,6 @@ pub fn traverse(a: Traverse) -> Result<()> {
         png(&path)?;
     }
     let mut t = a.run.open()?;
-    let size = t.size()?;
     let (latent, n) = (crate::models::of(&t.session.config.model).latent(), t.session.examples("test")?);
     if a.example >= n {
         return Err(Error::usage(format!("--example {} is not in the test set: it has {n}, from 0", a.example)));
@@ -150,10 +147,10 @@ pub fn traverse(a: Traverse) -> Result<()> {
     }
     let prior = t.session.has_prior();
     let bytes = if moves {
-        pictures::moving(&mut t.session, size, &codes, a.example, &dims, prior)?
+        pictures::moving(&mut t.session, t.data.shape, &codes, a.example, &dims, prior)?
     } else {
         let pictures = pictures::traversals(&mut t.session, &codes, a.example, &dims, a.columns, prior)?;
-        report::sheet(&pictures, size, a.columns).png()?
+        report::sheet(&pictures, t.data.shape, a.columns)?.png()?
     };
     write_whole_at(&path, &bytes)?;
     wrote(&path)
@@ -172,7 +169,7 @@ pub fn report(a: Report) -> Result<()> {
     let test = t.session.evaluate("test")?;
     let verdict = t.session.verdict(&test)?;
     let at = pictures::Standing { step: t.step, test: &test, verdict: verdict.as_deref() };
-    pictures::draw(&mut t.session, &t.data.shape, &a.run.run, &at)?;
+    pictures::draw(&mut t.session, t.data.shape, &a.run.run, &at)?;
     wrote(&a.run.run.join("report.html"))
 }
 

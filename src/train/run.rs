@@ -143,7 +143,7 @@ impl RunOptions {
 }
 
 /// Trains a session to the end of its config, and writes everything to the run's folder.
-pub fn run(session: &mut Session, shape: &[usize], o: &RunOptions) -> Result<Outcome> {
+pub fn run(session: &mut Session, shape: [usize; 3], o: &RunOptions) -> Result<Outcome> {
     o.check(&session.config)?;
     interrupt::listen()?;
     let config = session.config.clone();
