@@ -74,7 +74,7 @@ fn the_shipped_files_are_mnist() {
 #[test]
 fn mnist_loads_whole() {
     let d = data::load("mnist", &Options { validation: 5000, limit: 0 }).unwrap();
-    assert_eq!((d.name.as_str(), &d.shape[..]), ("mnist", &[28, 28][..]));
+    assert_eq!((d.name.as_str(), &d.shape[..]), ("mnist", &[28, 28, 1][..]));
     assert_eq!((d.train.len(), d.validation.len(), d.test.len()), (55_000, 5000, 10_000));
     assert_eq!((d.train.labels.len(), d.validation.labels.len(), d.test.labels.len()), (55_000, 5000, 10_000));
     assert_eq!((&d.train.labels[..5], &d.test.labels[..5]), (&[5, 0, 4, 1, 9][..], &[7, 2, 1, 0, 4][..]));
@@ -90,7 +90,7 @@ fn every_spelling_raw_or_gzipped_is_the_same_data() {
         let d = folder(&[("train-images-idx3-ubyte", images(20)), ("t10k-images-idx3-ubyte", images(4))]);
         load(&d, &ALL).unwrap()
     };
-    assert_eq!((expected.train.len(), expected.test.len(), expected.shape.as_slice()), (20, 4, &[2, 3][..]));
+    assert_eq!((expected.train.len(), expected.test.len(), expected.shape.as_slice()), (20, 4, &[2, 3, 1][..]));
     assert_eq!((expected.train.image(7), expected.train.labels.len()), (&[7; 6][..], 0));
     for dot in ["-", "."] {
         for (end, pack) in [("", false), (".gz", true), ("", true), (".gz", false)] {

@@ -119,7 +119,7 @@ fn run_on(at: &Path, left: &Rc<Cell<u64>>, losses: &[u64]) -> Result<(Session, O
         Session::new(Box::new(Fragile { gpu, left: left.clone(), hangs: false }), &config(), images(), None)
     };
     let options = RunOptions { out: at.join("run"), start: Start::New, quiet: true, profile: false };
-    run_recovering(make, &[28, 28], &options)
+    run_recovering(make, [28, 28, 1], &options)
 }
 
 fn last(run: &Path) -> Vec<u8> {

@@ -75,14 +75,14 @@ pub fn carry_out(config: &Config, data: Option<Dataset>, common: &Common, a: &Si
     if !a.quiet {
         introduce(config, &data, &*exec, &options);
     }
-    let shape = data.shape.clone();
+    let shape = data.shape;
     let mut opened = Some((exec, data));
     let make = || {
         let again = || Ok((common.open()?, load_data(config)?));
         let (exec, data) = opened.take().map_or_else(again, Ok)?;
         Session::new(exec, config, data, a.max_memory)
     };
-    let (session, outcome) = run_recovering(make, &shape, &options)?;
+    let (session, outcome) = run_recovering(make, shape, &options)?;
     let dir = options.out.display();
     if outcome.skipped > 0 {
         note(format_args!(

@@ -78,16 +78,6 @@ impl Run {
     }
 }
 
-impl Trained {
-    /// (height, width), or why there is no picture.
-    pub fn size(&self) -> Result<(usize, usize)> {
-        match self.data.shape[..] {
-            [h, w] => Ok((h, w)),
-            _ => Err(Error::usage(format!("`{}` is no set of pictures: there is nothing to draw", self.data.name))),
-        }
-    }
-}
-
 /// Says where something was written.
 pub fn wrote(path: &Path) -> Result<()> {
     show(&format!("{}\n", path.display()))

@@ -2,7 +2,7 @@
 
 use crate::values::{Error, Philox, Result, permutation, stream};
 
-/// Images, each of `inner` bytes, and their labels.
+/// Images, each of `inner` bytes, and their labels. A pixel's channels are neighbours: \[height, width, channels\].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// n·inner bytes, row-major.
@@ -18,8 +18,8 @@ pub struct Split {
 pub struct Dataset {
     /// The name it was asked for by, or its folder's.
     pub name: String,
-    /// The shape of one image: \[height, width\].
-    pub shape: Vec<usize>,
+    /// The shape of one image: \[height, width, channels\], with 1 channel (grey) or 3 (red, green, blue).
+    pub shape: [usize; 3],
     /// What training draws from.
     pub train: Split,
     /// Taken off the end of the training images; may be empty.
@@ -77,7 +77,7 @@ impl Dataset {
     /// Divides `train`, and cuts all to the options' limit. Without a `test`, a fixed tenth of `train` becomes it.
     pub(super) fn divide(
         name: String,
-        shape: Vec<usize>,
+        shape: [usize; 3],
         train: Split,
         test: Option<Split>,
         o: &Options,

@@ -30,7 +30,7 @@ pub fn load(dir: &Path, name: String, o: &Options) -> Result<Dataset> {
 }
 
 /// The shape of an image, and the images of one part with their labels if there are any.
-fn split(dir: &Path, part: &str) -> Result<Option<(Vec<usize>, Split)>> {
+fn split(dir: &Path, part: &str) -> Result<Option<([usize; 3], Split)>> {
     let (images, labels) = (find(dir, part, "images", 3), find(dir, part, "labels", 1));
     let Some(images) = images else {
         return match labels {
@@ -52,7 +52,7 @@ fn split(dir: &Path, part: &str) -> Result<Option<(Vec<usize>, Split)>> {
             images.display()
         )));
     }
-    Ok(Some((dims[1..].to_vec(), Split { bytes, labels: split_labels, inner: dims[1] * dims[2] })))
+    Ok(Some(([dims[1], dims[2], 1], Split { bytes, labels: split_labels, inner: dims[1] * dims[2] })))
 }
 
 /// The first spelling that is there. A dangling link counts: reading it tells what is wrong.

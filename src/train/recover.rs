@@ -13,7 +13,7 @@ pub const MAX_LOSSES: u32 = 3;
 /// checkpoint as one that was killed. Returns the session that came to the end.
 pub fn run_recovering(
     mut make: impl FnMut() -> Result<Session>,
-    shape: &[usize],
+    shape: [usize; 3],
     o: &RunOptions,
 ) -> Result<(Session, Outcome)> {
     let mut options = o.clone();
