@@ -7,6 +7,7 @@ mod grad;
 mod matrices;
 mod op;
 mod params;
+mod patches;
 mod tensor;
 
 pub use arena::{Effect, Graph, LogTable, Node, SKIPPED, StateDecl, StateId};
@@ -14,4 +15,5 @@ pub use axes::{Axes, BATCH, FEATURES, LATENTS, SAMPLES};
 pub use grad::{grad, partial, vjp};
 pub use op::{Binarise, Count, Draw, Gradient, Op, Picture};
 pub use params::{ALIGN, Bucket, Init, ParamDecl, ParamLayout, Place};
+pub use patches::Window;
 pub use tensor::Tensor;

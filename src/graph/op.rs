@@ -1,6 +1,7 @@
 //! The closed set of operations. A new variant does not compile until it has its line in the gradient table
 //! (grad.rs) and its lowering (plan/lower.rs).
 
+use super::patches::Window;
 use crate::kernels::matmul_vec4::Act;
 use crate::kernels::{binary, unary};
 use crate::values::Shape;
@@ -52,6 +53,10 @@ pub enum Op {
     },
     /// 1 at the k largest of each row (the last axis), at a tie the first ones, else 0; the choice has no gradient.
     TopK(Count),
+    /// The patches of images, taps outside of them 0; see [`Tensor::unfold`](super::Tensor::unfold).
+    Unfold(Window),
+    /// Images as sums of patches, the adjoint of the former.
+    Fold(Window),
     /// op(A)·op(B), rank 2, or rank 3 with a common leading axis; `ta`, `tb` transpose the last two axes.
     Matmul {
         /// A is stored transposed.
