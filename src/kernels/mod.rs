@@ -23,6 +23,7 @@ pub mod log_row;
 pub mod map;
 pub mod matmul_scalar;
 pub mod matmul_vec4;
+pub mod patches;
 pub mod random;
 pub mod reduce;
 pub mod reparam;
@@ -62,6 +63,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<map::Map>(PhantomData),
     &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
     &Handle::<matmul_vec4::MatmulVec4>(PhantomData),
+    &Handle::<patches::Patches>(PhantomData),
     &Handle::<random::Random>(PhantomData),
     &Handle::<reduce::Reduce>(PhantomData),
     &Handle::<reparam::Reparam>(PhantomData),
