@@ -1,6 +1,7 @@
 //! `elbo eval RUN`.
 
 use super::common::show;
+use super::eval_sequences;
 use super::trained::Run;
 use crate::eval::Pca;
 use crate::models;
@@ -37,6 +38,7 @@ pub fn run(a: Args) -> Result<()> {
         let held_out = if a.split == "test" { &t.data.test } else { &t.data.validation };
         Pca::fit(&t.data.train, latent).squared_error(held_out)
     });
+    let sequences = eval_sequences::numbers(&mut t, &a.run.common, &a.split)?;
     if a.json {
         let mut object = Map::new();
         object.insert("run".into(), json!(a.run.run));
@@ -45,8 +47,10 @@ pub fn run(a: Args) -> Result<()> {
         object.insert("examples".into(), json!(t.session.examples(&a.split)?));
         object.extend(e.means.values().map(|(n, v)| (n.to_string(), json!(v))));
         object.extend(pca.map(|v| (format!("pca-{latent} squared error"), json!(v))));
+        object.extend(sequences.iter().flat_map(|s| &s.values).map(|(n, v)| (n.clone(), json!(v))));
         return show(&format!("{}\n", Value::Object(object)));
     }
     let pca = pca.map(|v| format!("PCA with {latent} components: squared error {v:.2} {}\n", e.unit));
-    show(&format!("{} {}\n{}", a.split, e.sentence(), pca.unwrap_or_default()))
+    let sequences = sequences.map(|s| s.text).unwrap_or_default();
+    show(&format!("{} {}\n{}{sequences}", a.split, e.sentence(), pca.unwrap_or_default()))
 }

@@ -6,10 +6,12 @@ mod common;
 mod devices;
 mod encode;
 mod eval;
+mod eval_sequences;
 mod finetune;
 mod pictures;
 mod plan;
 mod recipes;
+mod rollout;
 mod train;
 mod trained;
 
@@ -42,6 +44,8 @@ enum Command {
     Traverse(pictures::Traverse),
     /// Write a run's pictures and its report.html anew
     Report(pictures::Report),
+    /// Draw what a model of sequences expects after what it was given
+    Rollout(rollout::Args),
     /// Write the codes of a split as .npy or .csv
     Encode(encode::Args),
     /// List the recipes
@@ -70,6 +74,7 @@ pub fn main() -> u8 {
         Command::Interpolate(a) => done(pictures::interpolate(a)),
         Command::Traverse(a) => done(pictures::traverse(a)),
         Command::Report(a) => done(pictures::report(a)),
+        Command::Rollout(a) => done(rollout::run(a)),
         Command::Encode(a) => done(encode::run(a)),
         Command::Recipes(a) => done(recipes::run(a)),
         Command::Devices(a) => done(devices::run(a)),

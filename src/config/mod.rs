@@ -18,7 +18,7 @@ pub use check::{differences, resolve};
 pub use classifier::Classifier;
 pub use model::{
     Activation, Ae, Average, BetaVae, Contractive, Control, Corruption, Covariance, Dae, Dense, JacobianPenalty,
-    KSparse, Likelihood, Loss, Model, Objective, Sparse, Vae, Variational,
+    KSparse, Likelihood, Loss, Model, Objective, Sparse, TdVae, Vae, Variational,
 };
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use recipe::{RECIPES, load, names, summary};

@@ -5,8 +5,11 @@ mod dataset;
 mod folder;
 pub mod idx;
 mod names;
+pub mod oscillator;
 mod pack;
+mod sequences;
 
-pub use dataset::{Dataset, Options, Split};
+pub use dataset::{Dataset, Options, Sequence, Split, Stored};
 pub use names::{load, names};
 pub use pack::pack;
+pub use sequences::load_sequences;

@@ -10,12 +10,14 @@ mod dense;
 mod k_sparse;
 mod posterior;
 mod sparse;
+mod td_vae;
 mod vae;
 mod variational;
 
 pub use classifier::classifier;
+pub use td_vae::{TdTerms, Times};
 
-use crate::config::{Config, Model};
+use crate::config::{Config, Model, TdVae};
 use crate::graph::Tensor;
 use crate::nn::Scope;
 use crate::values::Result;
@@ -66,6 +68,11 @@ pub trait Autoencoder {
         None
     }
 
+    /// The model itself where it is one of sequences: its x are \[batch, time, features\].
+    fn sequential(&self) -> Option<&TdVae> {
+        None
+    }
+
     /// Dimensions of the code.
     fn latent(&self) -> usize;
 
@@ -83,6 +90,7 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
         Model::Contractive(c) => c,
         Model::Vae(c) => c,
         Model::BetaVae(c) => c,
+        Model::TdVae(c) => c,
     }
 }
 
@@ -91,12 +99,18 @@ pub fn architecture(c: &Config, features: usize) -> String {
     let (model, m) = (&c.model, of(&c.model));
     let mut parts = vec![features.to_string()];
     parts.extend(m.hidden().iter().map(usize::to_string));
+    if let Some(s) = m.sequential() {
+        parts.push(format!("LSTM {}", s.belief));
+    }
     parts.push(format!("({})", m.latent()));
     if c.classifier.wanted() {
         parts.push(format!("softmax {}", c.classifier.classes));
         return format!("{} {}", model.kind(), parts.join("-"));
     }
-    parts.extend(m.hidden().iter().rev().map(usize::to_string));
+    match m.sequential() {
+        Some(s) => parts.extend(s.decoder.iter().map(usize::to_string)),
+        None => parts.extend(m.hidden().iter().rev().map(usize::to_string)),
+    }
     parts.push(features.to_string());
     format!("{} {}", model.kind(), parts.join("-"))
 }

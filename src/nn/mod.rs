@@ -10,6 +10,7 @@ mod gaussian;
 pub mod jacobian;
 mod layers;
 pub mod optim;
+mod recurrent;
 mod scope;
 
 pub use average::moving_average;
@@ -24,4 +25,5 @@ pub use distributions::{
 };
 pub use gaussian::Gaussian;
 pub use layers::{Layer, activate, dense, layers, linear, linear_zeros, mlp, transposed};
+pub use recurrent::{gated_gaussian, lstm};
 pub use scope::{Mode, Scalars, Scope, state_path};

@@ -12,6 +12,7 @@ pub mod programs;
 pub mod progress;
 mod recover;
 mod run;
+mod sequences;
 mod session;
 
 pub use metrics::{Means, Record};

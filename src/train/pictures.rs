@@ -49,7 +49,8 @@ pub fn draw(session: &mut Session, shape: [usize; 3], run: &Path, at: &Standing)
     }
     let codes = session.encode("test", 0, POINTS)?;
     let codes = Codes::new(&codes, models::of(&session.config.model).latent());
-    if !session.config.classifier.wanted() {
+    // One number is no picture.
+    if !session.config.classifier.wanted() && shape.iter().product::<usize>() > 1 {
         sections.extend(pictures(session, shape, &codes, &dir)?);
     }
     if let Some(Plane { points, axes }) = codes.plane() {

@@ -7,6 +7,7 @@ mod dae;
 mod dense;
 mod k_sparse;
 mod sparse;
+mod td_vae;
 mod vae;
 mod variational;
 
@@ -17,6 +18,7 @@ pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
 pub use k_sparse::KSparse;
 pub use sparse::{Average, Sparse};
+pub use td_vae::TdVae;
 pub use vae::{Objective, Vae};
 pub use variational::{Covariance, Likelihood, Variational};
 
@@ -42,11 +44,13 @@ pub enum Model {
     Vae(Vae),
     /// β-VAE, Higgins et al. 2017; Burgess et al. 2018.
     BetaVae(BetaVae),
+    /// Temporal Difference VAE, Gregor et al. 2019.
+    TdVae(TdVae),
 }
 
 impl Model {
     /// What `model.kind` may be.
-    pub const KINDS: &[&str] = &["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae"];
+    pub const KINDS: &[&str] = &["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae", "td-vae"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
@@ -58,6 +62,7 @@ impl Model {
             Self::Contractive(_) => "contractive",
             Self::Vae(_) => "vae",
             Self::BetaVae(_) => "beta-vae",
+            Self::TdVae(_) => "td-vae",
         }
     }
 
@@ -70,6 +75,7 @@ impl Model {
             Self::Contractive(c) => c.validate(),
             Self::Vae(vae) => vae.validate(),
             Self::BetaVae(c) => c.validate(),
+            Self::TdVae(c) => c.validate(),
         }
     }
 }
