@@ -8,7 +8,7 @@ mod common;
 use common::{BOTH, Evaluated, Rng, panic_text, param, total};
 use elbo::config::Activation;
 use elbo::graph::{
-    Axes, BATCH, Binarise, Count, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, grad, partial,
+    Axes, BATCH, Binarise, Count, Distribution, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, Window, grad, partial,
 };
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{binary, unary};
@@ -252,7 +252,7 @@ fn structure_cases() -> Vec<Case> {
         .input(1, &[-31.0, -1.0, 0.5, -35.0, 0.25, 1.0, -2.0]),
         case("what stops: scalars, states, constants, noise", &[&[2, 3]], |g, x| {
             let state = g.read(g.declare("state", Shape::new(&[3]), DType::F32));
-            let noise = g.random("noise", Shape::new(&[2, 3]), false, false);
+            let noise = g.random("noise", Shape::new(&[2, 3]), Distribution::Uniform, false);
             (x[0] * g.scalar("a") + state).exp() * noise * x[0] - x[0].square() * g.constant(0.5, Shape::new(&[3]))
         }),
         case("the largest of each row, chosen without a gradient", &[&[4, 7]], |_, x| {
@@ -277,6 +277,23 @@ fn structure_cases() -> Vec<Case> {
     for s in [0.0, 0.5, -1.25] {
         c.push(case(format!("triangle {s}"), &[&[2, 3, 3]], move |_, x| x[0].triangle(s).exp()));
     }
+    for (what, image, kernel, stride, before, patches) in [
+        ("same extent", [3, 4], [3, 3], [1, 1], [1, 1], [3, 4]),
+        ("half the extent", [5, 4], [4, 4], [2, 2], [1, 1], [2, 2]),
+        ("uneven", [4, 3], [2, 1], [1, 2], [2, 0], [4, 2]),
+    ] {
+        let window = Window { image, patches, kernel, stride, before };
+        let x = [2, image[0], image[1], 2];
+        let u = [2, patches[0], patches[1], 2 * kernel[0] * kernel[1]];
+        c.push(case(format!("unfold, {what}"), &[&x], move |_, x| x[0].unfold(window)));
+        c.push(case(format!("fold, {what}"), &[&u], move |_, x| x[0].fold(window)));
+    }
+    let convolution: &[&[usize]] = &[&[1, 4, 3, 2], &[3, 3, 3, 2], &[2, 2, 2, 3]];
+    c.push(case("a convolution and a transposed one", convolution, |_, x| {
+        let same = Window::padded([4, 3], [3; 2], 1, 1).unwrap();
+        let twice = Window { image: [8, 6], patches: [4, 3], kernel: [2; 2], stride: [2; 2], before: [0; 2] };
+        nn::convolve_transposed(nn::convolve(x[0], x[1], same).tanh(), x[2], twice)
+    }));
     c.push(case("triangle of rank 2", &[&[4, 4]], |_, x| x[0].triangle(1.0) * x[0]));
     c.push(case("diagonals there and back", &[&[2, 3, 3], &[4]], |_, x| {
         x[0].diagonal().exp().diagonal_matrix() * x[0] + total(x[1].diagonal_matrix().diagonal().square())
@@ -306,6 +323,19 @@ fn structure_cases() -> Vec<Case> {
             x[0].jacobian_penalty(x[1], act) + x[0].sum(Axes::Numbered(1, 2))
         }));
     }
+    // Every code is used by several rows, but for one that none uses; the index is that of the largest, as in a codebook.
+    fn index(x: Tensor<'_>, k: usize) -> Tensor<'_> {
+        x.argmax() * ((k - 2) as f64 / 3.0)
+    }
+    c.push(case("argmax", &[&[3, 4]], |_, x| x[0].exp() * x[0].argmax().reshape(&[3, 1])));
+    c.push(case("gather", &[&[5, 3], &[7, 4]], |_, x| x[0].gather(index(x[1], 5)) * x[1].sum(Axes::All)));
+    c.push(case("gather of books", &[&[2, 5, 3], &[7, 2, 4]], |_, x| {
+        x[0].gather(index(x[1], 5)).exp() * x[1].sum(Axes::All)
+    }));
+    c.push(case("segment_sum", &[&[7, 4]], |_, x| x[0].segment_sum(index(x[0], 5), Shape::new(&[5, 4]))));
+    c.push(case("segment_sum of books", &[&[7, 2, 4]], |_, x| {
+        x[0].segment_sum(index(x[0], 5), Shape::new(&[2, 5, 4])).square()
+    }));
     for perm in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         c.push(case(format!("permute {perm:?}"), &[&[2, 3, 4]], move |_, x| x[0].permute(&perm).exp()));
     }
@@ -374,7 +404,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 29;
+    const VARIANTS: usize = 34;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -405,13 +435,19 @@ fn examples() -> Vec<Op> {
         Op::TriangularSolve { .. } => 26,
         Op::Cholesky => 27,
         Op::WithGradient => 28,
+        Op::ArgMax => 29,
+        Op::Gather => 30,
+        Op::SegmentSum => 31,
+        Op::Unfold(_) => 32,
+        Op::Fold(_) => 33,
     };
+    let window = Window { image: [1; 2], patches: [1; 2], kernel: [1; 2], stride: [1; 2], before: [0; 2] };
     let mut ops = vec![
         Op::Param(0),
         Op::State(0),
         Op::Const(0.0),
         Op::Scalar(0),
-        Op::Random(Draw { normal: true, stream: 0, by_example: false }),
+        Op::Random(Draw { of: Distribution::Normal, stream: 0, by_example: false }),
         Op::Batch(Picture { binarise: Binarise::None, stream: 0, by_example: false, streamed: false }),
         Op::Broadcast,
         Op::Reshape,
@@ -434,6 +470,11 @@ fn examples() -> Vec<Op> {
         Op::TriangularSolve { transposed: false },
         Op::Cholesky,
         Op::WithGradient,
+        Op::ArgMax,
+        Op::Gather,
+        Op::SegmentSum,
+        Op::Unfold(window),
+        Op::Fold(window),
     ];
     ops.extend(unary::Op::ALL.map(|f| Op::Unary(f, 0.0, 0.0)));
     ops.extend(binary::Op::ALL.map(Op::Binary));
@@ -478,6 +519,8 @@ fn what_has_no_gradient_says_so_by_name() {
     assert_eq!(of(|_, x| x.sign() + x.step() + x.inside(0.0, 1.0)), "net.weight has no path to the loss");
     assert_eq!(of(|_, x| x.greater(x * 2.0)), "net.weight has no path to the loss");
     assert_eq!(of(|_, x| x.top_k(Count::Fixed(2))), "net.weight has no path to the loss");
+    assert_eq!(of(|_, x| x.argmax()), "net.weight has no path to the loss");
+    assert_eq!(of(|g, x| g.constant(1.0, Shape::new(&[4, 2])).gather(x)), "net.weight has no path to the loss");
     assert_eq!(of(|g, x| g.constant(1.0, x.shape())), "net.weight has no path to the loss");
     assert!(
         panic_text(|| {

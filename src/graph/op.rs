@@ -1,6 +1,7 @@
 //! The closed set of operations. A new variant does not compile until it has its line in the gradient table
 //! (grad.rs) and its lowering (plan/lower.rs).
 
+use super::patches::Window;
 use crate::kernels::matmul_vec4::Act;
 use crate::kernels::{binary, unary};
 use crate::values::Shape;
@@ -52,6 +53,16 @@ pub enum Op {
     },
     /// 1 at the k largest of each row (the last axis), at a tie the first ones, else 0; the choice has no gradient.
     TopK(Count),
+    /// The place of the largest element of each row (the last axis), at a tie the first, as a number; no gradient.
+    ArgMax,
+    /// Rows by their index; args: a table \[k, d\] or \[books, k, d\], and the index \[…\] or \[…, books\].
+    Gather,
+    /// The rows of each index added up, in the shape of their table; args: rows \[…, d\], index.
+    SegmentSum,
+    /// The patches of images, taps outside of them 0; see [`Tensor::unfold`](super::Tensor::unfold).
+    Unfold(Window),
+    /// Images as sums of patches, the adjoint of the former.
+    Fold(Window),
     /// op(A)·op(B), rank 2, or rank 3 with a common leading axis; `ta`, `tb` transpose the last two axes.
     Matmul {
         /// A is stored transposed.
@@ -126,11 +137,22 @@ pub enum Count {
     Scheduled(usize),
 }
 
+/// What numbers are drawn from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Distribution {
+    /// N(0, 1).
+    Normal,
+    /// Uniform on (0, 1).
+    Uniform,
+    /// The whole numbers below this one, at most 2²⁴, all alike.
+    Below(usize),
+}
+
 /// What is drawn, and what keys it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Draw {
-    /// Standard normal, or uniform on (0, 1).
-    pub normal: bool,
+    /// The distribution.
+    pub of: Distribution,
     /// The Philox stream: the hash of the scope path and the draw's ordinal.
     pub stream: u64,
     /// The noise belongs to the example (evaluation), not to the moment (training).
@@ -170,7 +192,7 @@ impl Op {
             Op::Param(_) | Op::State(_) | Op::Const(_) | Op::Scalar(_) | Op::Random(_) | Op::Batch(_) | Op::Detach => {
                 Gradient::Stops
             }
-            Op::Unary(U::Sign | U::Step | U::Inside, ..) | Op::Binary(B::Gt) | Op::TopK(_) => Gradient::Stops,
+            Op::Unary(U::Sign | U::Step | U::Inside, ..) | Op::Binary(B::Gt) | Op::TopK(_) | Op::ArgMax => Gradient::Stops,
             Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => Gradient::Refused,
             Op::Binary(B::ReluGrad | B::SigmoidGrad | B::TanhGrad) => Gradient::Refused,
             _ => Gradient::Rule,

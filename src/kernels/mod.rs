@@ -5,6 +5,7 @@ mod kernel;
 pub mod wgsl;
 
 pub mod adam;
+pub mod argmax;
 pub mod assign;
 pub mod batch;
 pub mod bce;
@@ -15,16 +16,19 @@ pub mod fill;
 pub mod finite;
 pub mod fma;
 pub mod gate;
+pub mod gather;
 pub mod gaussian_kl;
 pub mod jacobian_penalty;
 pub mod log_row;
 pub mod map;
 pub mod matmul_scalar;
 pub mod matmul_vec4;
+pub mod patches;
 pub mod random;
 pub mod reduce;
 pub mod reparam;
 pub mod scalars;
+pub mod segment_sum;
 pub mod sgd;
 pub mod top_k;
 pub mod triangle;
@@ -41,6 +45,7 @@ use std::marker::PhantomData;
 /// Every kernel. Tests assert that this list, src/kernels/ and shaders/ name the same files.
 pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<adam::Adam>(PhantomData),
+    &Handle::<argmax::ArgMax>(PhantomData),
     &Handle::<assign::Assign>(PhantomData),
     &Handle::<batch::Batch>(PhantomData),
     &Handle::<bce::Bce>(PhantomData),
@@ -51,16 +56,19 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<finite::Finite>(PhantomData),
     &Handle::<fma::Fma>(PhantomData),
     &Handle::<gate::Gate>(PhantomData),
+    &Handle::<gather::Gather>(PhantomData),
     &Handle::<gaussian_kl::GaussianKl>(PhantomData),
     &Handle::<jacobian_penalty::JacobianPenalty>(PhantomData),
     &Handle::<log_row::LogRow>(PhantomData),
     &Handle::<map::Map>(PhantomData),
     &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
     &Handle::<matmul_vec4::MatmulVec4>(PhantomData),
+    &Handle::<patches::Patches>(PhantomData),
     &Handle::<random::Random>(PhantomData),
     &Handle::<reduce::Reduce>(PhantomData),
     &Handle::<reparam::Reparam>(PhantomData),
     &Handle::<scalars::Scalars>(PhantomData),
+    &Handle::<segment_sum::SegmentSum>(PhantomData),
     &Handle::<sgd::Sgd>(PhantomData),
     &Handle::<top_k::TopK>(PhantomData),
     &Handle::<triangle::Triangle>(PhantomData),

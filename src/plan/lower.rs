@@ -5,8 +5,8 @@ use super::group::{self, Assembled, Group, Tally, TallyProgram, Unit, schedule};
 use super::memory::{self, Temp};
 use super::pair::{Pair, pairs};
 use super::rewrite::{Ir, rewrite};
-use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
-use crate::graph::{ALIGN, Binarise, Count, Effect, Graph, Op, ParamLayout, SKIPPED};
+use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, split, validate};
+use crate::graph::{ALIGN, Binarise, Count, Distribution, Effect, Graph, Op, ParamLayout, SKIPPED, Window};
 use crate::kernels::matmul_vec4::{Act, Form};
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
@@ -282,6 +282,11 @@ impl<'a> Lowering<'a> {
             Op::Detach | Op::WithGradient => unreachable!("rewritten away"),
             Op::Random(d) => {
                 let (samples, batch) = (n.shape[0], n.shape[1]);
+                let (op, bound) = match d.of {
+                    Distribution::Normal => (k::random::Op::Normal, 0),
+                    Distribution::Uniform => (k::random::Op::Unit, 0),
+                    Distribution::Below(n) => (k::random::Op::Below, n as u32),
+                };
                 let p = k::random::RandomParams {
                     samples: samples as u32,
                     batch: batch as u32,
@@ -289,8 +294,8 @@ impl<'a> Lowering<'a> {
                     stream_lo: d.stream as u32,
                     stream_hi: (d.stream >> 32) as u32,
                     by_example: d.by_example.into(),
+                    bound,
                 };
-                let op = if d.normal { k::random::Op::Normal } else { k::random::Op::Unit };
                 ("random", vec![op as u32, WG], p.words(), vec![])
             }
             Op::Batch(b) => {
@@ -350,6 +355,27 @@ impl<'a> Lowering<'a> {
                 let [rows, cols, k, index] = [len / d, d, k, index].map(|v| v as u32);
                 let p = k::top_k::TopKParams { n: rows, d: cols, k, index };
                 ("top_k", vec![op as u32, k::top_k::workgroup(d)], p.words(), self.all(&n.args))
+            }
+            Op::ArgMax => {
+                let d = self.ir.nodes[n.args[0]].shape.last();
+                let p = k::argmax::ArgMaxParams { n: len as u32, d: d as u32 };
+                ("argmax", vec![WG], p.words(), self.all(&n.args))
+            }
+            Op::Gather => {
+                let (table, d) = (self.ir.nodes[n.args[0]].shape, n.shape.last());
+                let [books, k, _] = books(table);
+                let [rows, d, k, books] = [len / d, d, k, books].map(|v| v as u32);
+                let p = k::gather::GatherParams { n: rows, d, k, books };
+                ("gather", vec![WG], p.words(), self.all(&n.args))
+            }
+            Op::SegmentSum => return self.segment_sum(id),
+            Op::Unfold(window) => {
+                let depth = self.ir.nodes[n.args[0]].shape.last();
+                self.patches(k::patches::Op::Unfold, window, len, depth, n.args[0])
+            }
+            Op::Fold(window) => self.patches(k::patches::Op::Fold, window, len, n.shape.last(), n.args[0]),
+            Op::Matmul { ta: true, tb: false } if let Some(run) = split::run(&self.ir, id) => {
+                return self.product_in_runs(id, run);
             }
             Op::Matmul { ta, tb } => self.matmul(&n.args, Form::product(*ta, *tb)),
             &Op::Linear { ta, tb, bias, act, add, slope } => {
@@ -490,6 +516,22 @@ impl<'a> Lowering<'a> {
         ("copy", vec![WG], p.words(), vec![self.here(arg)])
     }
 
+    fn patches(
+        &mut self,
+        op: k::patches::Op,
+        window: &Window,
+        n: usize,
+        channels: usize,
+        arg: usize,
+    ) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
+        let two = |v: [usize; 2]| v.map(|v| v as u32);
+        let ([h, w], [oh, ow], [kh, kw]) = (two(window.image), two(window.patches), two(window.kernel));
+        let ([sy, sx], [py, px]) = (two(window.stride), two(window.before));
+        let (n, c) = (n as u32, channels as u32);
+        let p = k::patches::PatchesParams { n, h, w, c, oh, ow, kh, kw, sy, sx, py, px };
+        ("patches", vec![op as u32, WG], p.words(), vec![self.here(arg)])
+    }
+
     /// An operand of a binary kernel: where it is, and the (div, mod) by which its index follows the result's.
     fn repeated(&mut self, id: usize, shape: Shape) -> (View, u32, u32) {
         let whole = (1, shape.len() as u32);
@@ -564,6 +606,22 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// Sums over runs of the rows, then over the runs.
+    fn segment_sum(&mut self, id: usize) {
+        let n = self.ir.nodes[id].clone();
+        let ([books, k, d], rows) = (books(n.shape), self.ir.nodes[n.args[1]].shape.len());
+        let run = k::segment_sum::RUN.next_multiple_of(books).min(rows);
+        let [rows, d, k, books, run] = [rows, d, k, books, run].map(|v| v as u32);
+        let p = k::segment_sum::SegmentSumParams { n: rows, d, k, books, run };
+        let (ins, runs) = (self.all(&n.args), p.runs());
+        let out = if runs == 1 { self.target(id) } else { self.temp(DType::F32, runs * n.shape.len()) };
+        self.emit("segment_sum", vec![WG], p.words(), ins, vec![out], &n.scope);
+        match runs {
+            1 => self.values[id] = Value::Here(out),
+            _ => _ = self.sum_up(id, k::reduce::Op::Sum, out, [1, runs, n.shape.len()], 1.0),
+        }
+    }
+
     /// A product, of which `form` says all but the workgroup.
     fn matmul(&mut self, args: &[usize], form: Form) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
         let Form { ta, tb, .. } = form;
@@ -573,7 +631,18 @@ impl<'a> Lowering<'a> {
         let n = if tb { b[r - 2] } else { b[r - 1] };
         let batch = if r == 3 { a[0] } else { 1 };
         let p = k::matmul_vec4::MatmulParams { m: m as u32, n: n as u32, k: depth as u32, batch: batch as u32 };
-        let (name, tile) = match k::matmul_vec4::fits(m, n, depth, ta, tb) {
+        self.product(args, form, p)
+    }
+
+    /// The same of known extents.
+    fn product(
+        &mut self,
+        args: &[usize],
+        form: Form,
+        p: k::matmul_vec4::MatmulParams,
+    ) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
+        let [m, n, depth] = [p.m, p.n, p.k].map(|v| v as usize);
+        let (name, tile) = match k::matmul_vec4::fits(m, n, depth, form.ta, form.tb) {
             true => ("matmul_vec4", k::matmul_vec4::TILE),
             false => ("matmul_scalar", k::matmul_scalar::TILE),
         };
@@ -585,6 +654,19 @@ impl<'a> Lowering<'a> {
             ins.push(if is { given.next().expect("an argument a part of the form") } else { ins[0] });
         }
         (name, form.consts().into(), p.words(), ins)
+    }
+
+    /// Aᵀ·B as the sum of products over runs of their rows, which lie one behind the other in both.
+    fn product_in_runs(&mut self, id: usize, run: usize) {
+        let n = self.ir.nodes[id].clone();
+        let [rows, m, columns] = [self.ir.nodes[n.args[0]].shape[0], n.shape[0], n.shape[1]];
+        let batch = rows / run;
+        let p = [m, columns, run, batch].map(|v| v as u32);
+        let p = k::matmul_vec4::MatmulParams { m: p[0], n: p[1], k: p[2], batch: p[3] };
+        let (kernel, consts, params, ins) = self.product(&n.args, Form::product(true, false), p);
+        let out = self.temp(DType::F32, batch * m * columns);
+        self.emit(kernel, consts, params, ins, vec![out], &n.scope);
+        self.sum_up(id, k::reduce::Op::Sum, out, [1, batch, m * columns], 1.0);
     }
 
     /// dW and db, into the range of their bucket that spans both.
@@ -728,6 +810,12 @@ impl<'a> Lowering<'a> {
             }
         }
     }
+}
+
+/// \[books, k, d\] of a table \[k, d\] or \[books, k, d\].
+fn books(table: Shape) -> [usize; 3] {
+    let r = table.rank();
+    [table.len() / (table[r - 2] * table[r - 1]), table[r - 2], table[r - 1]]
 }
 
 fn range(store: usize, offset: usize, len: usize, dtype: DType) -> View {
