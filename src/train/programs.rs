@@ -3,7 +3,7 @@
 use super::phases::{Part, Phase};
 use crate::config::{self, Config};
 use crate::graph::{Binarise, Gradient, Graph, Op, ParamDecl, ParamLayout, Tensor, grad};
-use crate::models::{self, Loss};
+use crate::models::{self, Level, Loss};
 use crate::nn::{Mode, Scalars, Scope, optim};
 use crate::plan::{Options, Plan, compile};
 use crate::values::{DType, Result, Shape};
@@ -111,6 +111,7 @@ pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> 
     let net = Scope::root(&graph, Mode::Train);
     let one = |width| graph.constant(0.0, Shape::new(&[1, width])).with_batch_axis(0);
     let (model, x) = (models::of(&c.model), one(features));
+    model.accepts(features)?;
     let whole = c.train.alternate.is_empty() && c.train.pretrain == 0 && !c.classifier.freeze;
     let lay_out = if whole { ParamLayout::together } else { ParamLayout::new };
     if c.classifier.wanted() {
@@ -200,6 +201,24 @@ pub fn encode(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Res
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
 
+/// The discrete codes of a batch of `n` examples of a split. Panics where the code is real.
+pub fn indices(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let index = models::of(&c.model).indices(&net, batch(&net, c, set, n)).expect("a model of discrete codes");
+    let plan = compile("indices", &graph, &[output(&graph, "indices", index)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// One round of what puts a model's own state where it begins, on a batch as training sees it.
+pub fn begin(c: &Config, set: &SetShape, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Train);
+    models::of(&c.model).round(&net, batch(&net, c, set, c.train.batch));
+    let plan = compile("begin", &graph, &[], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
 /// `n` codes from the prior, and their pictures; None where the model has no prior.
 pub fn sample(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Option<Program>> {
     let graph = Graph::new();
@@ -215,11 +234,29 @@ pub fn codes_path(n: usize) -> String {
     format!("in/codes/{n}")
 }
 
+/// The pictures of `n` discrete codes that the host wrote. Panics where the code is real.
+pub fn decode_indices(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let model = models::of(&c.model);
+    let codes: usize = model.levels(features).iter().map(Level::codes).sum();
+    let index = graph.read(graph.declare(&indices_path(n), Shape::new(&[n, codes]), DType::F32)).with_batch_axis(0);
+    let z = model.embed(&net, index, features).expect("a model of discrete codes");
+    let y = model.decode(&net, z, features);
+    let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// The Store path of the `n` discrete codes that [`decode_indices`] reads.
+pub fn indices_path(n: usize) -> String {
+    format!("in/indices/{n}")
+}
+
 /// The pictures of `n` codes that the host wrote.
 pub fn decode(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
-    let shape = Shape::new(&[n, models::of(&c.model).latent()]);
+    let shape = Shape::new(&[n, models::of(&c.model).code_len(features)]);
     let z = graph.read(graph.declare(&codes_path(n), shape, DType::F32)).with_batch_axis(0);
     let y = models::of(&c.model).decode(&net, z, features);
     let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
