@@ -8,7 +8,8 @@ mod common;
 use common::{BOTH, Evaluated, Rng, panic_text, param, total};
 use elbo::config::Activation;
 use elbo::graph::{
-    Axes, BATCH, Binarise, Count, Distribution, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, Window, grad, partial,
+    Axes, BATCH, Binarise, Count, Distribution, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, Window,
+    grad, partial,
 };
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{binary, unary};

@@ -2,14 +2,19 @@
 
 use super::common::show;
 use super::trained::{Run, Trained};
+use crate::checkpoint::write_whole_at;
 use crate::config::Activation;
 use crate::data::Split;
 use crate::eval::{Labelled, Pca, Probe, Surgery, active_units, mean_and_error};
-use crate::models;
+use crate::report;
+use crate::train::ablation::ablations;
 use crate::train::labels;
 use crate::train::progress::thousands;
 use crate::values::{Error, Result, note};
 use serde_json::{Map, Value, json};
+
+/// Examples of the picture of ablations.
+const SHOWN: usize = 10;
 
 /// Arguments of `elbo eval`.
 #[derive(clap::Args)]
@@ -87,6 +92,7 @@ pub fn run(a: Args) -> Result<()> {
     if a.probe {
         probe(&mut t, &a, &mut found)?;
     }
+    ablation(&mut t, &a, &mut found)?;
     if a.json {
         return show(&format!("{}\n", Value::Object(found.numbers)));
     }
@@ -112,7 +118,7 @@ fn refuse_of_classifier(a: &Args) -> Result<()> {
 /// The linear model of the same width, beside a model that is measured by the same number; as wide as the picture, it loses
 /// nothing.
 fn pca(t: &Trained, a: &Args, unit: &str, found: &mut Findings) {
-    let (latent, n) = (models::of(&t.session.config.model).latent(), t.data.train.inner);
+    let (latent, n) = (t.session.code_len(), t.data.train.inner);
     if latent >= n {
         return;
     }
@@ -195,7 +201,7 @@ fn likelihood(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
 /// How far the code moves with the input, and which of its units do not.
 fn jacobian(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     let Some(norms) = t.session.jacobian_norms(&a.split)? else {
-        note(format_args!("‖J‖ is left out: the code is wide, and its encoder more than dense layers"));
+        note(format_args!("‖J‖ is left out: the code is discrete, or wide and its encoder more than dense layers"));
         return Ok(());
     };
     let n = norms.len() as f64;
@@ -247,9 +253,34 @@ fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
         let (error, penalty) = (format!("probe error of {what}, %"), format!("probe penalty of {what}"));
         found.add([(&error, json!(100.0 * p.error)), (&penalty, json!(p.penalty))], line);
     };
-    let latent = models::of(&t.session.config.model).latent();
+    let latent = t.session.code_len();
     of("codes", t.session.codes("train")?, t.session.codes(&a.split)?, latent);
     let held_out = if a.split == "test" { &t.data.test } else { &t.data.validation };
     of("pixels", pixels(&t.data.train), pixels(held_out), t.data.train.inner);
+    Ok(())
+}
+
+/// What each level of a discrete code carries: the error with its code replaced by the mean, a line and a number each, and
+/// a picture.
+fn ablation(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
+    let Some((shown, ablated)) = ablations(&mut t.session, &a.split, SHOWN)? else { return Ok(()) };
+    if ablated.is_empty() {
+        return Ok(());
+    }
+    // Examples, then each ablation of them, a row each.
+    let rows: Vec<f32> = [&shown].into_iter().chain(ablated.iter().map(|x| &x.pictures)).flatten().copied().collect();
+    let (features, picture) = (t.data.train.inner, a.run.place(&None, "ablation.png"));
+    write_whole_at(&picture, &report::sheet(&rows, t.data.shape, shown.len() / features)?.png()?)?;
+    found.lines.push(format!("\n{:<28}{:>14}{:>12}", "replaced by its mean", "squared error", "MSE"));
+    for x in &ablated {
+        let level = if x.level.is_empty() { "nothing" } else { x.level };
+        let line = format!("{level:<28}{:>14.2}{:>12.5}", x.squared_error, x.squared_error / features as f64);
+        if x.level.is_empty() {
+            found.lines.push(line);
+        } else {
+            found.add([(&format!("{} replaced: squared error", x.level), json!(x.squared_error))], line);
+        }
+    }
+    found.lines.push(format!("{}: examples, then a row for each line above", picture.display()));
     Ok(())
 }

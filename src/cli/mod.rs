@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod common;
+mod decode;
 mod devices;
 mod encode;
 mod eval;
@@ -47,6 +48,8 @@ enum Command {
     Report(pictures::Report),
     /// Write the codes of a split as .npy or .csv
     Encode(encode::Args),
+    /// Draw the pictures of discrete codes
+    Decode(decode::Args),
     /// List the recipes
     Recipes(recipes::Args),
     /// List the adapters of this machine, with their limits
@@ -75,6 +78,7 @@ pub fn main() -> u8 {
         Command::Traverse(a) => done(pictures::traverse(a)),
         Command::Report(a) => done(pictures::report(a)),
         Command::Encode(a) => done(encode::run(a)),
+        Command::Decode(a) => done(decode::run(a)),
         Command::Recipes(a) => done(recipes::run(a)),
         Command::Devices(a) => done(devices::run(a)),
         Command::Plan(a) => done(plan::run(a)),

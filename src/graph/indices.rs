@@ -38,7 +38,12 @@ impl<'g> Tensor<'g> {
     pub fn segment_sum(self, index: Self, table: Shape) -> Self {
         let [_, _, d] = tables(self, "segment_sum", table, index.shape());
         if self.shape().dims() != [index.shape().dims(), &[d]].concat() {
-            bad(self.graph, "segment_sum", &[self.shape(), index.shape()], "a row of the table for each index is expected");
+            bad(
+                self.graph,
+                "segment_sum",
+                &[self.shape(), index.shape()],
+                "a row of the table for each index is expected",
+            );
         }
         self.make(Op::SegmentSum, &[self.id, index.id], table, None)
     }
@@ -60,7 +65,12 @@ fn tables(of: Tensor<'_>, op: &str, table: Shape, index: Shape) -> [usize; 3] {
         _ => None,
     };
     let Some(books) = books else {
-        bad(of.graph, op, &[table, index], "[k, d] and any index, or [books, k, d] and […, books] are expected, k ≤ 2²⁴")
+        bad(
+            of.graph,
+            op,
+            &[table, index],
+            "[k, d] and any index, or [books, k, d] and […, books] are expected, k ≤ 2²⁴",
+        )
     };
     let r = table.rank();
     [books, table[r - 2], table[r - 1]]

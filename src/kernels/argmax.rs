@@ -43,7 +43,14 @@ impl Twin for ArgMax {
     }
 
     #[inline(always)]
-    fn run<R: Real>(_: &Consts, p: &ArgMaxParams, _: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
+    fn run<R: Real>(
+        _: &Consts,
+        p: &ArgMaxParams,
+        _: &StepRow,
+        ins: &[In<R>],
+        outs: &mut [Out<R>],
+        items: Range<usize>,
+    ) {
         let d = p.d as usize;
         let rows = ins[0].f()[items.start * d..items.end * d].chunks(d);
         for (x, y) in rows.zip(outs[0].f()) {

@@ -64,7 +64,14 @@ impl Twin for Gather {
     }
 
     #[inline(always)]
-    fn run<R: Real>(_: &Consts, p: &GatherParams, _: &StepRow, ins: &[In<R>], outs: &mut [Out<R>], items: Range<usize>) {
+    fn run<R: Real>(
+        _: &Consts,
+        p: &GatherParams,
+        _: &StepRow,
+        ins: &[In<R>],
+        outs: &mut [Out<R>],
+        items: Range<usize>,
+    ) {
         let (x, index, d) = (ins[0].f(), ins[1].f(), p.d as usize);
         for (i, y) in items.zip(outs[0].f().chunks_mut(d)) {
             let row = (i % p.books as usize) * p.k as usize + place(index[i], p.k);
