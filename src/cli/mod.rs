@@ -3,11 +3,13 @@
 mod bench;
 mod check;
 mod common;
+mod decode;
 mod devices;
 mod encode;
 mod eval;
 mod eval_sequences;
 mod finetune;
+mod metrics;
 mod pictures;
 mod plan;
 mod recipes;
@@ -34,6 +36,8 @@ enum Command {
     Finetune(finetune::Args),
     /// Evaluate a run: its test numbers, beside a baseline
     Eval(eval::Args),
+    /// Score codes whose factors of variation are known: MIG, SAP, DCI, FactorVAE, β-VAE, modularity
+    Metrics(metrics::Args),
     /// Draw pictures from a run's prior
     Sample(pictures::Sample),
     /// Draw test examples above what a run makes of them
@@ -48,6 +52,8 @@ enum Command {
     Rollout(rollout::Args),
     /// Write the codes of a split as .npy or .csv
     Encode(encode::Args),
+    /// Draw the pictures of discrete codes
+    Decode(decode::Args),
     /// List the recipes
     Recipes(recipes::Args),
     /// List the adapters of this machine, with their limits
@@ -69,6 +75,7 @@ pub fn main() -> u8 {
         Command::Train(a) => train::run(a),
         Command::Finetune(a) => finetune::run(a),
         Command::Eval(a) => done(eval::run(a)),
+        Command::Metrics(a) => done(metrics::run(a)),
         Command::Sample(a) => done(pictures::sample(a)),
         Command::Reconstruct(a) => done(pictures::reconstruct(a)),
         Command::Interpolate(a) => done(pictures::interpolate(a)),
@@ -76,6 +83,7 @@ pub fn main() -> u8 {
         Command::Report(a) => done(pictures::report(a)),
         Command::Rollout(a) => done(rollout::run(a)),
         Command::Encode(a) => done(encode::run(a)),
+        Command::Decode(a) => done(decode::run(a)),
         Command::Recipes(a) => done(recipes::run(a)),
         Command::Devices(a) => done(devices::run(a)),
         Command::Plan(a) => done(plan::run(a)),

@@ -124,7 +124,7 @@ impl Twin for Moving {
                     streamed: bool,
                     by_example: bool,
                     wg: u32| {
-            let (id, first, inner) = (stream("case", width), 3, height * width);
+            let (id, first, inner) = (stream("case", width), if by_example { 0 } else { 3 }, height * width);
             let p = MovingParams {
                 batch: batch as u32,
                 frames: frames as u32,

@@ -123,3 +123,13 @@ pub fn categorical_nll<'g>(y: Tensor<'g>, logits: Tensor<'g>) -> Tensor<'g> {
     let centred = logits - logits.max(FEATURES).detach().reshape(&[rows, 1]);
     centred.exp().sum(FEATURES).ln() - (y * centred).sum(FEATURES)
 }
+
+/// −ln p(k) = ln Σⱼ exp aⱼ − aₖ for a softmax of logits a and the place k of the one that is, of which the whole part
+/// counts: \[n, classes\] and \[n\] → \[n\]. Without overflow whatever the logits.
+pub fn categorical_nll_at<'g>(k: Tensor<'g>, logits: Tensor<'g>) -> Tensor<'g> {
+    let [n, classes] = [logits.shape()[0], logits.shape()[1]];
+    let centred = logits - logits.max(Axes::Numbered(1, 2)).detach().reshape(&[n, 1]);
+    // Each row is a table of its own.
+    let at = centred.reshape(&[n, classes, 1]).gather(k.reshape(&[1, n])).reshape(&[n]);
+    centred.exp().sum(Axes::Numbered(1, 2)).ln() - at
+}

@@ -1,9 +1,11 @@
 //! F7: training and evaluation: graphs from models, the loop over steps, what a run leaves on disk.
 
+pub mod ablation;
 mod feed;
 mod history;
 pub(crate) mod interrupt;
 pub mod labels;
+mod measure;
 mod metrics;
 pub mod phases;
 pub mod pictures;
@@ -15,6 +17,7 @@ mod run;
 mod sequences;
 mod session;
 
+pub use measure::Posteriors;
 pub use metrics::{Means, Record};
 pub use programs::{Program, SetShape};
 pub use progress::Progress;

@@ -3,9 +3,11 @@
 use super::phases::{Part, Phase};
 use crate::config::{self, Config, TdVae};
 use crate::data::{Sequence, Stored};
-use crate::graph::{ALIGN, Binarise, Gradient, Graph, Op, ParamDecl, ParamLayout, Tensor, grad};
-use crate::models::{self, Loss};
-use crate::nn::{Mode, Scalars, Scope, optim};
+use crate::graph::{
+    ALIGN, Binarise, FEATURES, Gradient, Graph, Op, ParamDecl, ParamLayout, SAMPLES, Tensor, grad, vjp,
+};
+use crate::models::{self, Level, Loss, Posterior};
+use crate::nn::{Mode, Scalars, Scope, jacobian, optim};
 use crate::plan::{Options, Plan, compile};
 use crate::values::{DType, Result, Shape};
 
@@ -151,6 +153,7 @@ pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> 
         || one(features),
         |m| graph.constant(0.0, Shape::new(&[1, m.longest() + 1, features])).with_batch_axis(0),
     );
+    model.accepts(features)?;
     let whole = c.train.alternate.is_empty() && c.train.pretrain == 0 && !c.classifier.freeze;
     let lay_out = if whole { ParamLayout::together } else { ParamLayout::new };
     if c.classifier.wanted() {
@@ -240,6 +243,97 @@ pub fn encode(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Res
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
 
+/// A batch of `n` examples of a split, as the model sees it.
+pub fn inputs(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, n);
+    let plan = compile("inputs", &graph, &[output(&graph, "inputs", x)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// ln Σₛ wₛ over `samples` importance samples of each of the `n` examples that [`inputs`] left; None where the model has no
+/// densities.
+pub fn log_weights(
+    c: &Config,
+    set: &SetShape,
+    n: usize,
+    samples: usize,
+    layout: &ParamLayout,
+) -> Result<Option<Program>> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let shape = Shape::new(&[n, set.features]);
+    let x = graph.read(graph.declare(&output_path("inputs", shape.len()), shape, DType::F32)).with_batch_axis(0);
+    let Some(weights) = models::of(&c.model).log_weights(&net, x, samples) else { return Ok(None) };
+    let sum = weights.logsumexp(SAMPLES);
+    let plan = compile("log_weights", &graph, &[output(&graph, "log_weights", sum)], layout, Options::default())?;
+    Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
+}
+
+/// The means and log-variances of q(z | x) of a batch of `n` examples of a split; None where it is no Gaussian of diagonal
+/// covariance.
+pub fn posteriors(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Option<Program>> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let q = models::of(&c.model).posterior(&net, batch(&net, c, set, n));
+    let Some(Posterior::Diagonal(q)) = q else { return Ok(None) };
+    let outputs = [("means", q.mean), ("log_vars", q.log_var)].map(|(what, t)| output(&graph, what, t));
+    let plan = compile("posteriors", &graph, &outputs, layout, Options::default())?;
+    Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
+}
+
+/// ‖J‖²_F of the encoder at each of a batch of `n` examples of a split, J = ∂code/∂x; None where that would take as many
+/// backward passes as a wide code has units, or the code is discrete.
+pub fn jacobians(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Option<Program>> {
+    /// Rows of J at a time.
+    const BLOCK: usize = 32;
+    /// The widest code of which every unit has a backward pass of its own.
+    const WIDEST: usize = 64;
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, n);
+    let model = models::of(&c.model);
+    let units = model.code_len(set.features);
+    if !model.levels(set.features).is_empty() {
+        return Ok(None);
+    }
+    let norms = match model.encoder_layers(&net, x) {
+        Some(layers) if layers.len() == 1 => jacobian::closed_form(&layers[0]),
+        Some(layers) => jacobian::exact(&layers, BLOCK),
+        None if units <= WIDEST => {
+            let code = model.encode(&net, x);
+            let identity = graph.constant(1.0, Shape::new(&[units])).diagonal_matrix();
+            let row = |k: usize| {
+                let unit = identity.slice(&[k, 0], &[1, units]).broadcast(code.shape()).with_batch_axis(0);
+                vjp(&[code], &[unit], &[x])[0].square().sum(FEATURES)
+            };
+            (0..units).map(row).reduce(|sum, row| sum + row).expect("a code has units")
+        }
+        None => return Ok(None),
+    };
+    let plan = compile("jacobians", &graph, &[output(&graph, "jacobians", norms)], layout, Options::default())?;
+    Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
+}
+
+/// The discrete codes of a batch of `n` examples of a split. Panics where the code is real.
+pub fn indices(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let index = models::of(&c.model).indices(&net, batch(&net, c, set, n)).expect("a model of discrete codes");
+    let plan = compile("indices", &graph, &[output(&graph, "indices", index)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// One round of what puts a model's own state where it begins, on a batch as training sees it.
+pub fn begin(c: &Config, set: &SetShape, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Train);
+    models::of(&c.model).round(&net, batch(&net, c, set, c.train.batch));
+    let plan = compile("begin", &graph, &[], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
 /// `n` codes from the prior, and their pictures; None where the model has no prior.
 pub fn sample(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Option<Program>> {
     let graph = Graph::new();
@@ -255,11 +349,29 @@ pub fn codes_path(n: usize) -> String {
     format!("in/codes/{n}")
 }
 
+/// The pictures of `n` discrete codes that the host wrote. Panics where the code is real.
+pub fn decode_indices(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let model = models::of(&c.model);
+    let codes: usize = model.levels(features).iter().map(Level::codes).sum();
+    let index = graph.read(graph.declare(&indices_path(n), Shape::new(&[n, codes]), DType::F32)).with_batch_axis(0);
+    let z = model.embed(&net, index, features).expect("a model of discrete codes");
+    let y = model.decode(&net, z, features);
+    let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// The Store path of the `n` discrete codes that [`decode_indices`] reads.
+pub fn indices_path(n: usize) -> String {
+    format!("in/indices/{n}")
+}
+
 /// The pictures of `n` codes that the host wrote.
 pub fn decode(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
-    let shape = Shape::new(&[n, models::of(&c.model).latent()]);
+    let shape = Shape::new(&[n, models::of(&c.model).code_len(features)]);
     let z = graph.read(graph.declare(&codes_path(n), shape, DType::F32)).with_batch_axis(0);
     let y = models::of(&c.model).decode(&net, z, features);
     let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
