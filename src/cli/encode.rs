@@ -39,18 +39,13 @@ pub fn run(a: Args) -> Result<()> {
     if levels.is_empty() && a.codebook.is_some() {
         return Err(Error::usage("the codes of this model are real numbers: there is no codebook to write"));
     }
-    let starts = (0..n).step_by(batch);
     let bytes = if levels.is_empty() {
-        let width = t.session.code_len();
-        let mut codes = Vec::with_capacity(n * width);
-        for from in starts {
-            codes.extend(t.session.encode(&a.split, from, batch)?);
-        }
+        let (width, codes) = (t.session.code_len(), t.session.codes(&a.split)?);
         if csv { csv_bytes(&codes, width) } else { npy(&codes, &[n, width], &path)? }
     } else {
         let width = levels.iter().map(Level::codes).sum();
         let mut codes = Vec::with_capacity(n * width);
-        for from in starts {
+        for from in (0..n).step_by(batch) {
             codes.extend(t.session.indices(&a.split, from, batch)?);
         }
         if csv { csv_bytes(&codes, width) } else { npy(&codes, &[n, width], &path)? }

@@ -4,9 +4,11 @@ mod assets;
 mod dataset;
 mod folder;
 pub mod idx;
+mod matrix;
 mod names;
 mod pack;
 
 pub use dataset::{Dataset, Options, Split};
+pub use matrix::Matrix;
 pub use names::{load, names};
 pub use pack::pack;
