@@ -40,7 +40,7 @@ pub fn run(a: Args) -> Result<()> {
         return Err(Error::usage("the codes of this model are real numbers: there is no codebook to write"));
     }
     let bytes = if levels.is_empty() {
-        let (width, codes) = (t.session.code_len(), t.session.codes(&a.split)?);
+        let (codes, width) = (t.session.codes(&a.split)?, t.session.code_len());
         if csv { csv_bytes(&codes, width) } else { npy(&codes, &[n, width], &path)? }
     } else {
         let width = levels.iter().map(Level::codes).sum();

@@ -13,6 +13,9 @@ use crate::train::progress::thousands;
 use crate::values::{Error, Result, note};
 use serde_json::{Map, Value, json};
 
+/// Examples of the picture of ablations.
+const SHOWN: usize = 10;
+
 /// Arguments of `elbo eval`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -82,7 +85,6 @@ pub fn run(a: Args) -> Result<()> {
     } else {
         posteriors(&mut t, &a, &mut found)?;
         likelihood(&mut t, &a, &mut found)?;
-        levels(&mut t, &a, &mut found)?;
     }
     if a.jacobian {
         jacobian(&mut t, &a, &mut found)?;
@@ -90,6 +92,7 @@ pub fn run(a: Args) -> Result<()> {
     if a.probe {
         probe(&mut t, &a, &mut found)?;
     }
+    ablation(&mut t, &a, &mut found)?;
     if a.json {
         return show(&format!("{}\n", Value::Object(found.numbers)));
     }
@@ -168,26 +171,6 @@ fn posteriors(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// What each of several levels of a discrete code carries, and a picture of it.
-fn levels(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
-    /// Examples of the picture.
-    const SHOWN: usize = 10;
-    let Some((shown, ablated)) = ablations(&mut t.session, &a.split, SHOWN)? else { return Ok(()) };
-    let features = t.data.train.inner;
-    // Examples, then each ablation of them, a row each.
-    let rows: Vec<f32> = [&shown].into_iter().chain(ablated.iter().map(|x| &x.pictures)).flatten().copied().collect();
-    let picture = a.run.place(&None, "ablation.png");
-    write_whole_at(&picture, &report::sheet(&rows, t.data.shape, shown.len() / features)?.png()?)?;
-    found.lines.push(format!("\n{:<28}{:>14}{:>12}", "replaced by its mean", "squared error", "MSE"));
-    for x in ablated {
-        let (level, mse) = (if x.level.is_empty() { "nothing" } else { x.level }, x.squared_error / features as f64);
-        let line = format!("{level:<28}{:>14.2}{mse:>12.5}", x.squared_error);
-        found.add([(&format!("squared error, {level} replaced"), json!(x.squared_error))], line);
-    }
-    found.lines.push(format!("{}: examples, then a row for each line above", picture.display()));
-    Ok(())
-}
-
 /// −ln p(x), by importance sampling.
 fn likelihood(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     let Some(k) = a.samples else { return Ok(()) };
@@ -218,7 +201,7 @@ fn likelihood(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
 /// How far the code moves with the input, and which of its units do not.
 fn jacobian(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     let Some(norms) = t.session.jacobian_norms(&a.split)? else {
-        note(format_args!("‖J‖ is left out: the code is wide, and its encoder more than dense layers"));
+        note(format_args!("‖J‖ is left out: the code is discrete, or wide and its encoder more than dense layers"));
         return Ok(());
     };
     let n = norms.len() as f64;
@@ -274,5 +257,30 @@ fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     of("codes", t.session.codes("train")?, t.session.codes(&a.split)?, latent);
     let held_out = if a.split == "test" { &t.data.test } else { &t.data.validation };
     of("pixels", pixels(&t.data.train), pixels(held_out), t.data.train.inner);
+    Ok(())
+}
+
+/// What each level of a discrete code carries: the error with its code replaced by the mean, a line and a number each, and
+/// a picture.
+fn ablation(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
+    let Some((shown, ablated)) = ablations(&mut t.session, &a.split, SHOWN)? else { return Ok(()) };
+    if ablated.is_empty() {
+        return Ok(());
+    }
+    // Examples, then each ablation of them, a row each.
+    let rows: Vec<f32> = [&shown].into_iter().chain(ablated.iter().map(|x| &x.pictures)).flatten().copied().collect();
+    let (features, picture) = (t.data.train.inner, a.run.place(&None, "ablation.png"));
+    write_whole_at(&picture, &report::sheet(&rows, t.data.shape, shown.len() / features)?.png()?)?;
+    found.lines.push(format!("\n{:<28}{:>14}{:>12}", "replaced by its mean", "squared error", "MSE"));
+    for x in &ablated {
+        let level = if x.level.is_empty() { "nothing" } else { x.level };
+        let line = format!("{level:<28}{:>14.2}{:>12.5}", x.squared_error, x.squared_error / features as f64);
+        if x.level.is_empty() {
+            found.lines.push(line);
+        } else {
+            found.add([(&format!("{} replaced: squared error", x.level), json!(x.squared_error))], line);
+        }
+    }
+    found.lines.push(format!("{}: examples, then a row for each line above", picture.display()));
     Ok(())
 }

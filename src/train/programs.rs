@@ -201,24 +201,6 @@ pub fn encode(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Res
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
 
-/// The discrete codes of a batch of `n` examples of a split. Panics where the code is real.
-pub fn indices(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
-    let graph = Graph::new();
-    let net = Scope::root(&graph, Mode::Evaluate);
-    let index = models::of(&c.model).indices(&net, batch(&net, c, set, n)).expect("a model of discrete codes");
-    let plan = compile("indices", &graph, &[output(&graph, "indices", index)], layout, Options::default())?;
-    Ok(Program { plan, scalars: net.scalars(), unit: "" })
-}
-
-/// One round of what puts a model's own state where it begins, on a batch as training sees it.
-pub fn begin(c: &Config, set: &SetShape, layout: &ParamLayout) -> Result<Program> {
-    let graph = Graph::new();
-    let net = Scope::root(&graph, Mode::Train);
-    models::of(&c.model).round(&net, batch(&net, c, set, c.train.batch));
-    let plan = compile("begin", &graph, &[], layout, Options::default())?;
-    Ok(Program { plan, scalars: net.scalars(), unit: "" })
-}
-
 /// A batch of `n` examples of a split, as the model sees it.
 pub fn inputs(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
     let graph = Graph::new();
@@ -260,7 +242,7 @@ pub fn posteriors(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) ->
 }
 
 /// ‖J‖²_F of the encoder at each of a batch of `n` examples of a split, J = ∂code/∂x; None where that would take as many
-/// backward passes as a wide code has units.
+/// backward passes as a wide code has units, or the code is discrete.
 pub fn jacobians(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Option<Program>> {
     /// Rows of J at a time.
     const BLOCK: usize = 32;
@@ -270,23 +252,44 @@ pub fn jacobians(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> 
     let net = Scope::root(&graph, Mode::Evaluate);
     let x = batch(&net, c, set, n);
     let model = models::of(&c.model);
+    let units = model.code_len(set.features);
+    if !model.levels(set.features).is_empty() {
+        return Ok(None);
+    }
     let norms = match model.encoder_layers(&net, x) {
         Some(layers) if layers.len() == 1 => jacobian::closed_form(&layers[0]),
         Some(layers) => jacobian::exact(&layers, BLOCK),
-        // The choice of an entry has no slope.
-        None if model.levels(set.features).is_empty() && model.latent() <= WIDEST => {
+        None if units <= WIDEST => {
             let code = model.encode(&net, x);
-            let units = graph.constant(1.0, Shape::new(&[model.latent()])).diagonal_matrix();
+            let identity = graph.constant(1.0, Shape::new(&[units])).diagonal_matrix();
             let row = |k: usize| {
-                let unit = units.slice(&[k, 0], &[1, model.latent()]).broadcast(code.shape()).with_batch_axis(0);
+                let unit = identity.slice(&[k, 0], &[1, units]).broadcast(code.shape()).with_batch_axis(0);
                 vjp(&[code], &[unit], &[x])[0].square().sum(FEATURES)
             };
-            (0..model.latent()).map(row).reduce(|sum, row| sum + row).expect("a code has units")
+            (0..units).map(row).reduce(|sum, row| sum + row).expect("a code has units")
         }
         None => return Ok(None),
     };
     let plan = compile("jacobians", &graph, &[output(&graph, "jacobians", norms)], layout, Options::default())?;
     Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
+}
+
+/// The discrete codes of a batch of `n` examples of a split. Panics where the code is real.
+pub fn indices(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let index = models::of(&c.model).indices(&net, batch(&net, c, set, n)).expect("a model of discrete codes");
+    let plan = compile("indices", &graph, &[output(&graph, "indices", index)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// One round of what puts a model's own state where it begins, on a batch as training sees it.
+pub fn begin(c: &Config, set: &SetShape, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Train);
+    models::of(&c.model).round(&net, batch(&net, c, set, c.train.batch));
+    let plan = compile("begin", &graph, &[], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
 
 /// `n` codes from the prior, and their pictures; None where the model has no prior.
