@@ -56,7 +56,14 @@ fn linear(batch: usize, away: f64, wider: f64) -> Session {
         ],
     );
     let empty = Split { bytes: vec![], labels: vec![], inner: D };
-    let data = Dataset { name: "linear".into(), shape: [1, D, 1], train: images(), validation: empty, test: images() };
+    let data = Dataset {
+        name: "linear".into(),
+        sequence: None,
+        shape: [1, D, 1],
+        train: images(),
+        validation: empty,
+        test: images(),
+    };
     let mut s = Session::new(exec::open(&Choice::Cpu).unwrap(), &c, data, None).unwrap();
     let mut set = |path: &str, values: Vec<f64>| {
         let i = s.layout.find(path).unwrap_or_else(|| panic!("no {path}"));

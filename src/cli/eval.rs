@@ -1,6 +1,7 @@
 //! `elbo eval RUN`: what a run's model comes to on held-out examples.
 
 use super::common::show;
+use super::eval_sequences;
 use super::trained::{Run, Trained};
 use crate::checkpoint::write_whole_at;
 use crate::config::Activation;
@@ -93,6 +94,10 @@ pub fn run(a: Args) -> Result<()> {
         probe(&mut t, &a, &mut found)?;
     }
     ablation(&mut t, &a, &mut found)?;
+    if let Some(s) = eval_sequences::numbers(&mut t, &a.run.common, &a.split)? {
+        found.numbers.extend(s.values.into_iter().map(|(name, v)| (name, json!(v))));
+        found.lines.push(s.text.trim_end().into());
+    }
     if a.json {
         return show(&format!("{}\n", Value::Object(found.numbers)));
     }

@@ -6,9 +6,12 @@ mod folder;
 pub mod idx;
 mod matrix;
 mod names;
+pub mod oscillator;
 mod pack;
+mod sequences;
 
-pub use dataset::{Dataset, Options, Split};
+pub use dataset::{Dataset, Options, Sequence, Split, Stored};
 pub use matrix::Matrix;
 pub use names::{load, names};
 pub use pack::pack;
+pub use sequences::load_sequences;

@@ -11,6 +11,7 @@ mod images;
 mod k_sparse;
 mod posterior;
 mod sparse;
+mod td_vae;
 mod vae;
 mod variational;
 mod vq_vae;
@@ -18,8 +19,9 @@ mod vq_vae_2;
 
 pub use classifier::classifier;
 pub use posterior::Posterior;
+pub use td_vae::{TdTerms, Times};
 
-use crate::config::{Config, Model};
+use crate::config::{Config, Model, TdVae};
 use crate::graph::Tensor;
 use crate::nn::{Layer, Scope};
 use crate::values::Result;
@@ -130,6 +132,11 @@ pub trait Autoencoder {
         None
     }
 
+    /// The model itself where it is one of sequences: its x are \[batch, time, features\].
+    fn sequential(&self) -> Option<&TdVae> {
+        None
+    }
+
     /// The levels of a discrete code of examples of so many numbers, in the order of [`indices`](Self::indices) and of
     /// [`encode`](Self::encode); none where the code is real.
     fn levels(&self, _features: usize) -> Vec<Level> {
@@ -184,6 +191,7 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
         Model::BetaVae(c) => c,
         Model::VqVae(c) => c,
         Model::VqVae2(c) => c,
+        Model::TdVae(c) => c,
     }
 }
 
@@ -192,6 +200,9 @@ pub fn architecture(c: &Config, features: usize) -> String {
     let (model, m) = (&c.model, of(&c.model));
     let mut parts = vec![features.to_string()];
     parts.extend(m.hidden().iter().map(usize::to_string));
+    if let Some(s) = m.sequential() {
+        parts.push(format!("LSTM {}", s.belief));
+    }
     let levels = m.levels(features);
     match levels.is_empty() {
         true => parts.push(format!("({})", m.latent())),
@@ -201,7 +212,10 @@ pub fn architecture(c: &Config, features: usize) -> String {
         parts.push(format!("softmax {}", c.classifier.classes));
         return format!("{} {}", model.kind(), parts.join("-"));
     }
-    parts.extend(m.hidden().iter().rev().map(usize::to_string));
+    match m.sequential() {
+        Some(s) => parts.extend(s.decoder.iter().map(usize::to_string)),
+        None => parts.extend(m.hidden().iter().rev().map(usize::to_string)),
+    }
     parts.push(features.to_string());
     format!("{} {}", model.kind(), parts.join("-"))
 }
