@@ -2,11 +2,14 @@
 
 mod assets;
 mod dataset;
+mod emoji;
 mod folder;
 pub mod idx;
 mod matrix;
 mod names;
 mod pack;
+mod photographs;
+mod rgb;
 
 pub use dataset::{Dataset, Options, Split};
 pub use matrix::Matrix;
