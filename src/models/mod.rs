@@ -5,11 +5,13 @@ mod ae;
 mod beta_vae;
 mod classifier;
 mod contractive;
+mod convolutions;
 mod dae;
 mod dense;
 mod images;
 mod k_sparse;
 mod posterior;
+mod prior;
 mod sparse;
 mod vae;
 mod variational;
@@ -18,8 +20,9 @@ mod vq_vae_2;
 
 pub use classifier::classifier;
 pub use posterior::Posterior;
+pub use prior::Prior;
 
-use crate::config::{Config, Model};
+use crate::config::{Config, Convolution, Model};
 use crate::graph::Tensor;
 use crate::nn::{Layer, Scope};
 use crate::values::Result;
@@ -187,21 +190,23 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
     }
 }
 
-/// The layers in a line: `vae 784-400-(20)-400-784`, and of a classifier `vae 784-400-(20)-softmax 10`.
+/// The layers in a line: `vae 784-400-(20)-400-784`, with convolutions (channels, kernel, stride)
+/// `vae 784-32c4s2-400-(20)-400-32c4s2-784`, and of a classifier `vae 784-400-(20)-softmax 10`.
 pub fn architecture(c: &Config, features: usize) -> String {
     let (model, m) = (&c.model, of(&c.model));
-    let mut parts = vec![features.to_string()];
-    parts.extend(m.hidden().iter().map(usize::to_string));
+    let conv = |kernel: fn(&Convolution) -> usize| -> Vec<String> {
+        model.conv().iter().map(|c| format!("{}c{}s{}", c.channels, kernel(c), c.stride)).collect()
+    };
+    let hidden: Vec<String> = m.hidden().iter().map(usize::to_string).collect();
     let levels = m.levels(features);
-    match levels.is_empty() {
-        true => parts.push(format!("({})", m.latent())),
-        false => parts.extend(levels.iter().map(Level::to_string)),
-    }
-    if c.classifier.wanted() {
-        parts.push(format!("softmax {}", c.classifier.classes));
-        return format!("{} {}", model.kind(), parts.join("-"));
-    }
-    parts.extend(m.hidden().iter().rev().map(usize::to_string));
-    parts.push(features.to_string());
-    format!("{} {}", model.kind(), parts.join("-"))
+    let code: Vec<String> = match levels.is_empty() {
+        true => vec![format!("({})", m.latent())],
+        false => levels.iter().map(Level::to_string).collect(),
+    };
+    let encoder = [vec![features.to_string()], conv(|c| c.kernel), hidden.clone(), code];
+    let decoder = match c.classifier.wanted() {
+        true => vec![format!("softmax {}", c.classifier.classes)],
+        false => [vec![features.to_string()], conv(|c| c.mirror), hidden].concat().into_iter().rev().collect(),
+    };
+    format!("{} {}", model.kind(), [encoder.concat(), decoder].concat().join("-"))
 }
