@@ -87,6 +87,9 @@ fn it_learns() {
     let after = mean(&s.evaluate("test").unwrap(), "squared error");
     // Without a code, the mean image at best, it would have some 52; so short a run comes to 41.
     assert!(before > 60.0 && after < 46.0, "{before}, then {after}");
+    // Of such an encoder ∂code/∂x is found by differentiation.
+    let norms = s.jacobian_norms("test").unwrap().expect("16 units are few");
+    assert!(norms.len() == run::EXAMPLES && norms.iter().all(|n| *n > 0.0 && n.is_finite()), "{norms:?}");
 }
 
 #[test]

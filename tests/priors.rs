@@ -36,10 +36,10 @@ fn a_position_sees_what_is_before_it_and_only_that() {
         let codes: Vec<f64> = (0..POSITIONS).map(|i| (i * 7 % 5) as f64).collect();
         e.set("codes.0", 0, &codes);
         let before = e.run().remove(0);
-        for i in 0..POSITIONS {
-            e.set("codes.0", i, &[(codes[i] + 2.0) % 5.0]);
+        for (i, &code) in codes.iter().enumerate() {
+            e.set("codes.0", i, &[(code + 2.0) % 5.0]);
             let after = e.run().remove(0);
-            e.set("codes.0", i, &[codes[i]]);
+            e.set("codes.0", i, &[code]);
             let moved = |j: usize| before[j * 5..][..5] != after[j * 5..][..5];
             let seen: Vec<usize> = (0..POSITIONS).filter(|&j| moved(j)).collect();
             assert!(seen.iter().all(|&j| j > i), "{prior:?}: code {i} is seen at {seen:?}");
