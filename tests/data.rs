@@ -188,10 +188,10 @@ fn an_unknown_name_is_a_usage_error_with_the_nearest_known() {
         &["no data set or folder named `mnits`", "did you mean `mnist`?"],
     );
     let e = data::load("qqq", &ALL).unwrap_err();
-    check(&e, 2, &["`qqq`", "data sets: mnist"]);
+    check(&e, 2, &["`qqq`", "data sets: mnist, emoji, photographs"]);
     assert!(!e.to_string().contains("did you mean"), "{e}");
     check(&data::load(file!(), &ALL).unwrap_err(), 2, &["is a file"]);
-    assert_eq!(data::names().collect::<Vec<_>>(), ["mnist"]);
+    assert_eq!(data::names().collect::<Vec<_>>(), ["mnist", "emoji", "photographs"]);
 }
 
 #[test]

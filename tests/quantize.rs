@@ -28,6 +28,11 @@ fn reals(v: &[f32]) -> Vec<f64> {
     v.iter().map(|&v| f64::from(v)).collect()
 }
 
+/// What a device holds of a number.
+fn as_f32(v: f64) -> f64 {
+    f64::from(v as f32)
+}
+
 /// z on a grid of eighths, and a book whose second half repeats the first.
 fn doubled(n: usize, c: &Codebook) -> (Vec<f64>, Vec<f64>) {
     let mut rng = Rng::new("doubled", n);
@@ -178,7 +183,7 @@ impl Running {
 fn corners() -> (Vec<f64>, Vec<f64>) {
     let mut rng = Rng::new("corners", 0);
     let at = [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]];
-    let z = (0..96).flat_map(|i| at[i % 3].map(|v| v + rng.real(-0.25, 0.25))).collect();
+    let z = (0..96).flat_map(|i| at[i % 3].map(|v| as_f32(v + rng.real(-0.25, 0.25)))).collect();
     (z, vec![-1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0, 1.0])
 }
 
@@ -295,8 +300,9 @@ fn a_dead_entry_becomes_a_vector_of_the_batch_the_same_on_every_device() {
 fn k_means_spreads_the_entries_over_the_first_batch() {
     // Nine clusters, nine entries.
     let mut rng = Rng::new("clusters", 0);
-    let z: Vec<f64> =
-        (0..540).flat_map(|i| [(i % 3) as f64, (i / 3 % 3) as f64].map(|v| 4.0 * v + rng.real(-0.5, 0.5))).collect();
+    let z: Vec<f64> = (0..540)
+        .flat_map(|i| [(i % 3) as f64, (i / 3 % 3) as f64].map(|v| as_f32(4.0 * v + rng.real(-0.5, 0.5))))
+        .collect();
     let c = book(9, 2, 1);
     assert_eq!(rounds(&c), 11);
     for device in devices() {

@@ -17,7 +17,7 @@ pub use assign::apply;
 pub use check::{differences, resolve};
 pub use classifier::Classifier;
 pub use model::{
-    Activation, Ae, Average, BetaVae, Codebook, Contractive, Control, Corruption, Covariance, Dae, Dense,
+    Activation, Ae, Average, BetaVae, Codebook, Contractive, Control, Convolution, Corruption, Covariance, Dae, Dense,
     JacobianPenalty, KSparse, Likelihood, Loss, Model, Objective, Pixel, Sparse, Start, TdVae, Update, Vae,
     Variational, VqVae, VqVae2,
 };

@@ -7,6 +7,7 @@ use toml::Table;
 /// Every recipe, as (name, TOML text).
 pub const RECIPES: &[(&str, &str)] = &[
     ("ae", include_str!("../../assets/recipes/ae.toml")),
+    ("conv-ae", include_str!("../../assets/recipes/conv-ae.toml")),
     ("dae", include_str!("../../assets/recipes/dae.toml")),
     ("sparse", include_str!("../../assets/recipes/sparse.toml")),
     ("k-sparse", include_str!("../../assets/recipes/k-sparse.toml")),

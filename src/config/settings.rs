@@ -178,6 +178,9 @@ impl Config {
         if t.pretrain > 0 && self.classifier.wanted() {
             return Err(Error::usage("train.pretrain is for an autoencoder: with classifier.classes it must be 0"));
         }
+        if t.pretrain > 0 && !self.model.conv().is_empty() {
+            return Err(Error::usage("train.pretrain is for dense layers: with model.conv it must be 0"));
+        }
         // TOML has no larger integer, and a run must be able to write its own recipe.
         if t.seed > i64::MAX as u64 {
             return Err(Error::usage(format!("train.seed must be at most {}, not {}", i64::MAX, t.seed)));
@@ -256,7 +259,10 @@ mod tests {
         let text = c.to_toml();
         assert_eq!(resolve(&text.parse().unwrap()).unwrap(), c, "{text}");
         assert!(text.contains("\nbeta = { from = 0.0, to = 4.0, steps = 1000, start = 10 }\n"), "{text}");
-        assert!(text.starts_with("recipe = \"vae\"\n\n[model]\nkind = \"vae\"\nhidden = []\nlatent = 20\n"), "{text}");
+        assert!(
+            text.starts_with("recipe = \"vae\"\n\n[model]\nkind = \"vae\"\nconv = []\nhidden = []\nlatent = 20\n"),
+            "{text}"
+        );
     }
 
     #[test]

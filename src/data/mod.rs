@@ -2,12 +2,15 @@
 
 mod assets;
 mod dataset;
+mod emoji;
 mod folder;
 pub mod idx;
 mod matrix;
 mod names;
 pub mod oscillator;
 mod pack;
+mod photographs;
+mod rgb;
 mod sequences;
 
 pub use dataset::{Dataset, Options, Sequence, Split, Stored};

@@ -3,13 +3,19 @@
 use std::path::Path;
 
 use super::dataset::{Dataset, Options, Sequence, Stored};
-use super::{assets, folder, oscillator};
+use super::{assets, emoji, folder, oscillator, photographs};
 use crate::values::{Error, Result};
 
 /// A name and what loads it.
 type Row = (&'static str, fn(&str, &Options) -> Result<Dataset>);
 
-const TABLE: &[Row] = &[("mnist", shipped_idx), ("moving-mnist", moving), ("oscillator", oscillating)];
+const TABLE: &[Row] = &[
+    ("mnist", shipped_idx),
+    ("moving-mnist", moving),
+    ("oscillator", oscillating),
+    ("emoji", emoji::load),
+    ("photographs", photographs::load),
+];
 
 /// The names that [`load`] knows.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -26,7 +26,7 @@ pub(super) fn place<R: Real>(index: R, k: u32) -> usize {
 
 /// `n` indices below k, and a few that are not whole or past the last.
 pub(super) fn indices(n: usize, k: u32, salt: u32) -> Vec<f32> {
-    let whole = |w: u32| (u64::from(w) * u64::from(k) >> 32) as f32;
+    let whole = |w: u32| ((u64::from(w) * u64::from(k)) >> 32) as f32;
     let odd = |(i, w): (usize, u32)| match i % 29 {
         5 => whole(w) + 0.75,
         17 => k as f32 + 3.0,

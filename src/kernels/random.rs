@@ -28,7 +28,7 @@ impl Op {
         match self {
             Op::Unit => u,
             // Whole: the same on every device.
-            Op::Below => words.map(|w| R::of((u64::from(w) * u64::from(bound) >> 32) as f64)),
+            Op::Below => words.map(|w| R::of(((u64::from(w) * u64::from(bound)) >> 32) as f64)),
             Op::Normal => {
                 let ((a, b), (c, d)) = (normal(u[0], u[1]), normal(u[2], u[3]));
                 [a, b, c, d]

@@ -6,6 +6,7 @@
 //! its lower bound, which stands for the 0 that e^s never reaches.
 //! recon = E_q(z|x)\[−ln p(x|z)\], KL = KL(q(z|x) ‖ N(0, I)), the network that of the VAE.
 
+use super::convolutions::Convolutions;
 use super::variational::Terms;
 use super::{Autoencoder, Loss, Posterior};
 use crate::config::{BetaVae, Control};
@@ -76,6 +77,10 @@ impl Autoencoder for BetaVae {
         } else {
             None
         })
+    }
+
+    fn accepts(&self, features: usize) -> Result<()> {
+        Convolutions::accept(&self.net.conv, features)
     }
 
     fn posterior<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Option<Posterior<'g>> {

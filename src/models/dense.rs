@@ -1,9 +1,12 @@
-//! The fully connected network of the autoencoders without a prior: f(x) = code, g(code) = x̂, and the error of x̂.
+//! The network of the autoencoders without a prior: f(x) = code, g(code) = x̂, and the error of x̂; dense layers, with or
+//! without convolutions before them.
 
+use super::convolutions::Convolutions;
 use super::{Autoencoder, Loss};
 use crate::config::{self, Activation, Dense};
 use crate::graph::{BATCH, FEATURES, Tensor};
 use crate::nn::{Layer, Scope, activate, bernoulli_nll, dense, linear, transposed};
+use crate::values::Result;
 
 /// A model of a [`Dense`] network, whose code and whose decoder's output are the network's: it adds a loss.
 pub trait OverDense {
@@ -36,8 +39,12 @@ impl<M: OverDense> Autoencoder for M {
         OverDense::layer_loss(self, net, x, layer)
     }
 
+    fn accepts(&self, features: usize) -> Result<()> {
+        Convolutions::accept(&self.net().conv, features)
+    }
+
     fn encoder_layers<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Option<Vec<Layer<'g>>> {
-        Some(self.net().encoder_layers(net, x))
+        self.net().conv.is_empty().then(|| self.net().encoder_layers(net, x))
     }
 
     fn latent(&self) -> usize {
@@ -60,8 +67,12 @@ pub struct Reconstruction<'g> {
 }
 
 impl Dense {
-    /// Every hidden layer of the encoder, outermost first, then the code.
+    /// Every dense layer of the encoder, outermost first, the code as the last.
     pub fn encoder_layers<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Vec<Layer<'g>> {
+        let x = match &self.conv[..] {
+            [] => x,
+            conv => Convolutions::of(conv, x.shape().last()).encode(&(net / "encoder"), x, self.activation),
+        };
         let mut made: Vec<Layer<'g>> = Vec::with_capacity(self.depth());
         for layer in 0..self.depth() {
             made.push(self.encoder_layer(net, made.last().map_or(x, |layer| layer.after), layer));
@@ -115,6 +126,11 @@ impl Dense {
     pub fn decoder<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Vec<Tensor<'g>> {
         let mut made: Vec<Tensor<'g>> = Vec::with_capacity(self.depth());
         for layer in (0..self.depth()).rev() {
+            if layer == 0 && !self.conv.is_empty() {
+                let h = made.last().copied().unwrap_or(z);
+                made.push(Convolutions::of(&self.conv, features).decode(&(net / "decoder"), h, self.activation));
+                break;
+            }
             let width = if layer == 0 { features } else { self.hidden[layer - 1] };
             let (a, f) = self.decoder_layer(net, made.last().copied().unwrap_or(z), layer, width);
             made.push(if layer == 0 { a } else { activate(a, f) });

@@ -50,6 +50,7 @@ impl KSparse {
     /// One linear layer and its transpose.
     fn dense(&self) -> Dense {
         Dense {
+            conv: vec![],
             hidden: vec![],
             latent: self.latent,
             activation: Activation::Linear,

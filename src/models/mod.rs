@@ -5,11 +5,13 @@ mod ae;
 mod beta_vae;
 mod classifier;
 mod contractive;
+mod convolutions;
 mod dae;
 mod dense;
 mod images;
 mod k_sparse;
 mod posterior;
+mod prior;
 mod sparse;
 mod td_vae;
 mod vae;
@@ -19,9 +21,10 @@ mod vq_vae_2;
 
 pub use classifier::classifier;
 pub use posterior::Posterior;
+pub use prior::Prior;
 pub use td_vae::{TdTerms, Times};
 
-use crate::config::{Config, Model, TdVae};
+use crate::config::{Config, Convolution, Model, TdVae};
 use crate::graph::Tensor;
 use crate::nn::{Layer, Scope};
 use crate::values::Result;
@@ -195,27 +198,26 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
     }
 }
 
-/// The layers in a line: `vae 784-400-(20)-400-784`, and of a classifier `vae 784-400-(20)-softmax 10`.
+/// The layers in a line: `vae 784-400-(20)-400-784`, with convolutions (channels, kernel, stride)
+/// `vae 784-32c4s2-400-(20)-400-32c4s2-784`, and of a classifier `vae 784-400-(20)-softmax 10`.
 pub fn architecture(c: &Config, features: usize) -> String {
     let (model, m) = (&c.model, of(&c.model));
-    let mut parts = vec![features.to_string()];
-    parts.extend(m.hidden().iter().map(usize::to_string));
-    if let Some(s) = m.sequential() {
-        parts.push(format!("LSTM {}", s.belief));
-    }
+    let conv = |kernel: fn(&Convolution) -> usize| -> Vec<String> {
+        model.conv().iter().map(|c| format!("{}c{}s{}", c.channels, kernel(c), c.stride)).collect()
+    };
+    let units = |layers: &[usize]| -> Vec<String> { layers.iter().map(usize::to_string).collect() };
+    let (hidden, sequential) = (units(m.hidden()), m.sequential());
     let levels = m.levels(features);
+    let mut code = Vec::from_iter(sequential.map(|s| format!("LSTM {}", s.belief)));
     match levels.is_empty() {
-        true => parts.push(format!("({})", m.latent())),
-        false => parts.extend(levels.iter().map(Level::to_string)),
+        true => code.push(format!("({})", m.latent())),
+        false => code.extend(levels.iter().map(Level::to_string)),
     }
-    if c.classifier.wanted() {
-        parts.push(format!("softmax {}", c.classifier.classes));
-        return format!("{} {}", model.kind(), parts.join("-"));
-    }
-    match m.sequential() {
-        Some(s) => parts.extend(s.decoder.iter().map(usize::to_string)),
-        None => parts.extend(m.hidden().iter().rev().map(usize::to_string)),
-    }
-    parts.push(features.to_string());
-    format!("{} {}", model.kind(), parts.join("-"))
+    let encoder = [vec![features.to_string()], conv(|c| c.kernel), hidden.clone(), code];
+    let decoder = match (c.classifier.wanted(), sequential) {
+        (true, _) => vec![format!("softmax {}", c.classifier.classes)],
+        (false, Some(s)) => [units(&s.decoder), vec![features.to_string()]].concat(),
+        (false, None) => [vec![features.to_string()], conv(|c| c.mirror), hidden].concat().into_iter().rev().collect(),
+    };
+    format!("{} {}", model.kind(), [encoder.concat(), decoder].concat().join("-"))
 }

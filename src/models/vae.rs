@@ -7,11 +7,13 @@
 //!
 //! `beta` is for a KL term that is warmed up; what else is done with it is the β-VAE's.
 
+use super::convolutions::Convolutions;
 use super::variational::Terms;
 use super::{Autoencoder, Loss, Posterior};
 use crate::config::{Objective, Vae};
 use crate::graph::{BATCH, SAMPLES, Tensor};
 use crate::nn::{Mode, Scope};
+use crate::values::Result;
 
 impl Autoencoder for Vae {
     /// `recon` and `kl` are those of the ELBO whatever is minimised: the mean over the samples, and the exact KL.
@@ -38,6 +40,10 @@ impl Autoencoder for Vae {
 
     fn prior<'g>(&self, net: &Scope<'g>, n: usize) -> Option<Tensor<'g>> {
         Some(self.net.prior(net, n))
+    }
+
+    fn accepts(&self, features: usize) -> Result<()> {
+        Convolutions::accept(&self.net.conv, features)
     }
 
     fn posterior<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Option<Posterior<'g>> {

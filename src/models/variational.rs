@@ -1,6 +1,7 @@
-//! The fully connected network of the VAE and the β-VAE: q(z | x) = N(μ(x), Σ(x)), p(x | z), p(z) = N(0, I), and
+//! The network of the VAE and the β-VAE, dense layers with or without convolutions before them: q(z | x) = N(μ(x), Σ(x)), p(x | z), p(z) = N(0, I), and
 //! the terms of the bounds on ln p(x).
 
+use super::convolutions::Convolutions;
 use super::posterior::Posterior;
 use crate::config::{Likelihood, Variational};
 use crate::graph::{BATCH, FEATURES, SAMPLES, Tensor};
@@ -54,6 +55,10 @@ impl Variational {
 
     /// q(z | x).
     pub fn posterior<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Posterior<'g> {
+        let x = match &self.conv[..] {
+            [] => x,
+            conv => Convolutions::of(conv, x.shape().last()).encode(net, x, self.activation),
+        };
         let h = mlp(net, x, &self.hidden, self.activation);
         Posterior::new(net, h, self.latent, self.posterior)
     }
@@ -62,7 +67,10 @@ impl Variational {
     fn decoder<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
         let mirrored: Vec<usize> = self.hidden.iter().rev().copied().collect();
         let h = mlp(net, z, &mirrored, self.activation);
-        linear(&(net / "output"), h, features)
+        match &self.conv[..] {
+            [] => linear(&(net / "output"), h, features),
+            conv => Convolutions::of(conv, features).decode(net, h, self.activation),
+        }
     }
 
     /// −ln p(x | z) per pixel.

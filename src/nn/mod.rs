@@ -2,6 +2,7 @@
 //! quantisation, optimizers, the norm of a Jacobian. What existing ops can express stands here, and is no op.
 
 mod average;
+mod causal;
 mod clock;
 mod conv;
 pub mod corruption;
@@ -15,6 +16,7 @@ mod recurrent;
 mod scope;
 
 pub use average::moving_average;
+pub use causal::{GatedPixelCnn, Streams, causal_attention, upsample};
 pub use clock::Clock;
 pub use conv::{
     Taps, conv_transpose_window, conv_transpose2d, conv_window, conv2d, convolve, convolve_transposed, residual,

@@ -310,7 +310,7 @@ pub fn jacobians(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> 
             let identity = graph.constant(1.0, Shape::new(&[units])).diagonal_matrix();
             let row = |k: usize| {
                 let unit = identity.slice(&[k, 0], &[1, units]).broadcast(code.shape()).with_batch_axis(0);
-                vjp(&[code], &[unit], &[x])[0].square().sum(FEATURES)
+                vjp(&[code], &[unit], &[x])[0].with_batch_axis(0).square().sum(FEATURES)
             };
             (0..units).map(row).reduce(|sum, row| sum + row).expect("a code has units")
         }

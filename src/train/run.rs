@@ -349,7 +349,7 @@ impl Trainer {
         for (i, row) in rows.iter().enumerate() {
             let step = from + i as u64;
             // A submit ends where an epoch does, and nothing after it is in flight: the state is that of the epoch's end.
-            let ends = (step + 1) % self.per_epoch == 0;
+            let ends = (step + 1).is_multiple_of(self.per_epoch);
             let used = if ends { session.recently_used(self.per_epoch)? } else { Vec::new() };
             self.step(step, row, &used)?;
         }

@@ -2,7 +2,7 @@
 
 use super::super::Schedule;
 use super::super::settings::{all_at_least, at_least_one, at_most};
-use super::Dense;
+use super::{Convolution, Dense};
 use crate::values::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,7 @@ impl Default for Contractive {
 impl Contractive {
     pub(super) fn validate(&self) -> Result<()> {
         self.net.validate()?;
+        Convolution::none(&self.net.conv, "model.kind is contractive: the penalty is on dense layers")?;
         all_at_least("model.weight", &self.weight, 0.0)?;
         at_least_one("model.samples", self.samples as u64)?;
         at_most("model.samples", self.samples, 1 << 16)?;

@@ -4,6 +4,7 @@ mod ae;
 mod beta_vae;
 mod codebook;
 mod contractive;
+mod conv;
 mod dae;
 mod dense;
 mod k_sparse;
@@ -17,6 +18,7 @@ pub use ae::Ae;
 pub use beta_vae::{BetaVae, Control};
 pub use codebook::{Codebook, Start, Update};
 pub use contractive::{Contractive, JacobianPenalty};
+pub use conv::Convolution;
 pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
 pub use k_sparse::KSparse;
@@ -75,6 +77,17 @@ impl Model {
             Self::VqVae(_) => "vq-vae",
             Self::VqVae2(_) => "vq-vae-2",
             Self::TdVae(_) => "td-vae",
+        }
+    }
+
+    /// The convolutions before its dense layers.
+    pub fn conv(&self) -> &[Convolution] {
+        match self {
+            Self::Ae(c) => &c.net.conv,
+            Self::Dae(c) => &c.net.conv,
+            Self::Vae(c) => &c.net.conv,
+            Self::BetaVae(c) => &c.net.conv,
+            _ => &[],
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::Schedule;
 use super::super::settings::all_at_least;
-use super::{Activation, Dense};
+use super::{Activation, Convolution, Dense};
 use crate::values::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,7 @@ impl Sparse {
 
     pub(super) fn validate(&self) -> Result<()> {
         self.net.validate()?;
+        Convolution::none(&self.net.conv, "model.kind is sparse: the penalty is on dense layers")?;
         let refuse = |text: String| Err(Error::usage(text));
         for (key, activation) in [("model.activation", self.net.activation), ("model.code", self.net.code)] {
             if activation != Activation::Sigmoid {

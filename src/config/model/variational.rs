@@ -1,7 +1,7 @@
 //! The settings of the fully connected network that the VAE and the β-VAE share.
 
 use super::super::settings::{at_least_one, at_most};
-use super::{Activation, widths};
+use super::{Activation, Convolution, widths};
 use crate::values::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Variational {
+    /// Convolutions before the encoder's dense layers, outermost first; the decoder mirrors them; none: dense layers only.
+    pub conv: Vec<Convolution>,
     /// Units of the encoder's hidden layers, outermost first; the decoder mirrors them; none: a linear model.
     pub hidden: Vec<usize>,
     /// Dimensions of the latent space.
@@ -29,6 +31,7 @@ pub struct Variational {
 impl Default for Variational {
     fn default() -> Self {
         Self {
+            conv: vec![],
             hidden: vec![400],
             latent: 20,
             activation: Activation::Relu,
@@ -45,6 +48,7 @@ impl Variational {
     pub const WIDEST_FULL: usize = 128;
 
     pub(super) fn validate(&self) -> Result<()> {
+        Convolution::validate(&self.conv)?;
         widths(&self.hidden, self.latent)?;
         if self.posterior == Covariance::Full && self.latent > Self::WIDEST_FULL {
             return Err(Error::usage(format!(
