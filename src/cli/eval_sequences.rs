@@ -10,6 +10,8 @@ use std::f64::consts::PI;
 
 /// Sequences whose rollouts are judged.
 const SEQUENCES: usize = 1000;
+/// Oscillators whose rollouts are judged: the LSTM beside reads all of each again for every step.
+const OSCILLATORS: usize = 200;
 /// Jumps whose frames are priced.
 const JUMPS: usize = 4;
 /// Frames of an oscillator that are given, and unit steps after the jump.
@@ -81,7 +83,7 @@ type Errors = [f64; 3];
 
 fn oscillating(t: &mut Trained, common: &Common) -> Result<Numbers> {
     let belief = crate::models::of(&t.session.config.model).sequential().map_or(1, |m| m.belief);
-    let (seen, n) = t.session.frames("test", 0, SEQUENCES)?;
+    let (seen, n) = t.session.frames("test", 0, OSCILLATORS)?;
     let frames = t.session.sequence_length();
     let far = 100;
     let mut next = NextStep::train(common.open()?, &t.data.train, frames, belief)?;
@@ -89,7 +91,7 @@ fn oscillating(t: &mut Trained, common: &Common) -> Result<Numbers> {
     let mut all = priced(t, "test")?;
     for jump in [20, far] {
         let jumps: Vec<usize> = [jump].into_iter().chain([1; UNIT_STEPS]).collect();
-        let rows = t.session.rollout("test", 0, SEQUENCES, GIVEN, &jumps)?;
+        let rows = t.session.rollout("test", 0, OSCILLATORS, GIVEN, &jumps)?;
         let window = |of: &dyn Fn(usize) -> Vec<f64>| errors(n, GIVEN - 1 + jump, of);
         let ours = window(&|e| rows[1..].iter().map(|row| row[e].into()).collect());
         let by_step = window(&|e| continued[e][jump - 1..jump + UNIT_STEPS].iter().map(|&x| x.into()).collect());
