@@ -21,11 +21,13 @@ pub mod log_row;
 pub mod map;
 pub mod matmul_scalar;
 pub mod matmul_vec4;
+pub mod outlines;
 pub mod random;
 pub mod reduce;
 pub mod reparam;
 pub mod scalars;
 pub mod sgd;
+pub mod sprites;
 pub mod top_k;
 pub mod triangle;
 pub mod triangular_solve;
@@ -62,6 +64,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<reparam::Reparam>(PhantomData),
     &Handle::<scalars::Scalars>(PhantomData),
     &Handle::<sgd::Sgd>(PhantomData),
+    &Handle::<sprites::Sprites>(PhantomData),
     &Handle::<top_k::TopK>(PhantomData),
     &Handle::<triangle::Triangle>(PhantomData),
     &Handle::<triangular_solve::TriangularSolve>(PhantomData),
