@@ -38,6 +38,10 @@ enum Command {
     Reconstruct(pictures::Reconstruct),
     /// Draw the straight line between the codes of test examples
     Interpolate(pictures::Interpolate),
+    /// Draw what each dimension of the code changes, as a grid or as a GIF
+    Traverse(pictures::Traverse),
+    /// Write a run's pictures and its report.html anew
+    Report(pictures::Report),
     /// Write the codes of a split as .npy or .csv
     Encode(encode::Args),
     /// List the recipes
@@ -64,6 +68,8 @@ pub fn main() -> u8 {
         Command::Sample(a) => done(pictures::sample(a)),
         Command::Reconstruct(a) => done(pictures::reconstruct(a)),
         Command::Interpolate(a) => done(pictures::interpolate(a)),
+        Command::Traverse(a) => done(pictures::traverse(a)),
+        Command::Report(a) => done(pictures::report(a)),
         Command::Encode(a) => done(encode::run(a)),
         Command::Recipes(a) => done(recipes::run(a)),
         Command::Devices(a) => done(devices::run(a)),

@@ -1,8 +1,9 @@
-//! `elbo sample RUN`, `elbo reconstruct RUN`, `elbo interpolate RUN`: pictures from a run.
+//! `elbo sample RUN`, `elbo reconstruct RUN`, `elbo interpolate RUN`, `elbo traverse RUN`: pictures from a run.
 
 use super::trained::{Run, wrote};
 use crate::checkpoint::write_whole_at;
-use crate::report;
+use crate::report::{self, Codes};
+use crate::train::pictures;
 use crate::values::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,7 @@ pub fn sample(a: Sample) -> Result<()> {
             "this model has no prior to sample from; `elbo reconstruct` and `elbo interpolate` do",
         ));
     };
-    report::grid(&pictures, t.data.shape, 10, &path)?;
+    write_whole_at(&path, &report::sheet(&pictures, t.data.shape, 10).png()?)?;
     wrote(&path)
 }
 
@@ -60,7 +61,7 @@ pub fn reconstruct(a: Reconstruct) -> Result<()> {
         let bytes = report::npy(&both, &[2, both.len() / features / 2, features], &path)?;
         write_whole_at(&path, &bytes)?;
     } else {
-        report::pairs(&d.inputs, &d.pictures, t.data.shape, 10, &path)?;
+        write_whole_at(&path, &report::pairs(&d.inputs, &d.pictures, t.data.shape, 10).png()?)?;
     }
     wrote(&path)
 }
@@ -91,22 +92,85 @@ pub fn interpolate(a: Interpolate) -> Result<()> {
     let path = a.run.place(&a.out, "interpolate.png");
     png(&path)?;
     let mut t = a.run.open()?;
-    let d = t.session.reconstruct("test", 0, 2 * a.n)?;
-    let latent = crate::models::of(&t.session.config.model).latent();
-    let mut codes = Vec::new();
-    for pair in d.codes.chunks_exact(2 * latent) {
-        let (from, to) = pair.split_at(latent);
-        for i in 0..a.columns {
-            let s = i as f32 / (a.columns - 1) as f32;
-            codes.extend(from.iter().zip(to).map(|(f, t)| (1.0 - s) * f + s * t));
-        }
-    }
-    if codes.is_empty() {
+    let Some(pictures) = pictures::interpolation(&mut t.session, a.n, a.columns)? else {
         return Err(Error::usage("the test set holds fewer than two examples: there is no pair"));
-    }
-    let pictures = t.session.decode(&codes)?;
-    report::grid(&pictures, t.data.shape, a.columns, &path)?;
+    };
+    write_whole_at(&path, &report::sheet(&pictures, t.data.shape, a.columns).png()?)?;
     wrote(&path)
+}
+
+/// Arguments of `elbo traverse`.
+#[derive(clap::Args)]
+pub struct Traverse {
+    #[command(flatten)]
+    run: Run,
+    /// The dimensions of the code, from 1, as in 3,1,7 [default: the ten that are spread most over the test set]
+    #[arg(long, value_name = "K,...", value_delimiter = ',')]
+    dims: Vec<usize>,
+    /// The example of the test set whose code is changed, from 0
+    #[arg(long, default_value = "0", value_name = "I")]
+    example: usize,
+    /// Pictures a row
+    #[arg(long, default_value = "11", value_name = "N", value_parser = count)]
+    columns: usize,
+    /// The picture, .png: a dimension a row, from −3 to 3 standard deviations; or .gif: a dimension a column, an example a
+    /// row, which moves [default: RUN/samples/traverse.png]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub fn traverse(a: Traverse) -> Result<()> {
+    if a.columns < 2 {
+        return Err(Error::usage("--columns must be at least 2: the two ends"));
+    }
+    let path = a.run.place(&a.out, "traverse.png");
+    let moves = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gif"));
+    if !moves {
+        png(&path)?;
+    }
+    let mut t = a.run.open()?;
+    let (latent, n) = (crate::models::of(&t.session.config.model).latent(), t.session.examples("test")?);
+    if a.example >= n {
+        return Err(Error::usage(format!("--example {} is not in the test set: it has {n}, from 0", a.example)));
+    }
+    if let Some(d) = a.dims.iter().find(|d| !(1..=latent).contains(*d)) {
+        return Err(Error::usage(format!("--dims {d}: the code has {latent} dimensions, from 1")));
+    }
+    let codes = t.session.encode("test", 0, pictures::POINTS.max(a.example + pictures::EXAMPLES))?;
+    let codes = Codes::new(&codes, latent);
+    let dims: Vec<usize> = match a.dims[..] {
+        [] => codes.by_spread().into_iter().take(pictures::DIMENSIONS).collect(),
+        _ => a.dims.iter().map(|d| d - 1).collect(),
+    };
+    if dims.len().saturating_mul(a.columns) > MOST {
+        return Err(Error::usage(format!("{} rows of {} are more than {MOST} pictures", dims.len(), a.columns)));
+    }
+    let prior = t.session.has_prior();
+    let bytes = if moves {
+        pictures::moving(&mut t.session, t.data.shape, &codes, a.example, &dims, prior)?
+    } else {
+        let pictures = pictures::traversals(&mut t.session, &codes, a.example, &dims, a.columns, prior)?;
+        report::sheet(&pictures, t.data.shape, a.columns).png()?
+    };
+    write_whole_at(&path, &bytes)?;
+    wrote(&path)
+}
+
+/// Arguments of `elbo report`.
+#[derive(clap::Args)]
+pub struct Report {
+    #[command(flatten)]
+    run: Run,
+}
+
+/// Writes a run's pictures and its report.html anew, from its newest checkpoint.
+pub fn report(a: Report) -> Result<()> {
+    let mut t = a.run.open()?;
+    let test = t.session.evaluate("test")?;
+    let verdict = t.session.verdict(&test)?;
+    let at = pictures::Standing { step: t.step, test: &test, verdict: verdict.as_deref() };
+    pictures::draw(&mut t.session, t.data.shape, &a.run.run, &at)?;
+    wrote(&a.run.run.join("report.html"))
 }
 
 /// The most pictures of one command.

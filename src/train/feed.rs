@@ -31,6 +31,11 @@ impl Feed {
         self.shape.split.split('.').next() == Some(split)
     }
 
+    /// The labels of its examples, in the set's own order; none where there are none.
+    pub fn labels(&self) -> &[u8] {
+        &self.split.labels
+    }
+
     /// Makes what a program of this batch size needs beyond that.
     pub fn prepare(&self, exec: &mut dyn Executor, batch: usize) -> Result<()> {
         if self.shape.resident {

@@ -1,10 +1,12 @@
 //! F7: training and evaluation: graphs from models, the loop over steps, what a run leaves on disk.
 
 mod feed;
+mod history;
 pub(crate) mod interrupt;
 pub mod labels;
 mod metrics;
 pub mod phases;
+pub mod pictures;
 pub mod profile;
 pub mod programs;
 pub mod progress;

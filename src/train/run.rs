@@ -1,14 +1,13 @@
 //! One training run: the loop over steps, evaluation, and the folder that it leaves.
 
 use super::interrupt;
+use super::pictures::{self, Standing};
 use super::profile::Profile;
 use super::{Evaluation, Means, Progress, Record, Session};
 use crate::checkpoint::{self, write_whole};
 use crate::config::{self, Config};
 use crate::exec::Ticket;
 use crate::graph::SKIPPED;
-use crate::models;
-use crate::report;
 use crate::values::{Error, Result, note};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -206,9 +205,8 @@ pub fn run(session: &mut Session, shape: [usize; 3], o: &RunOptions) -> Result<O
     let verdict = outcome.verdict.iter().map(|text| ("verdict", json!(text)));
     let more: Vec<_> = [("skipped", json!(outcome.skipped))].into_iter().chain(verdict).collect();
     t.record.line("test", step, &test.means, &more)?;
-    if !config.classifier.wanted() {
-        pictures(session, shape, &o.out.join("samples"))?;
-    }
+    let at = Standing { step, test: &test, verdict: outcome.verdict.as_deref() };
+    pictures::draw(session, shape, &o.out, &at)?;
     Ok(outcome)
 }
 
@@ -400,23 +398,11 @@ impl Trainer {
         self.bar.finish();
         let skipped = session.exec.read("guard/skipped")?.u32()[0];
         let verdict = match &ending {
-            Ending::Done(test) => verdict(session, test)?,
+            Ending::Done(test) => session.verdict(test)?,
             Ending::Interrupted(_) => None,
         };
         Ok(Outcome { ending, steps, skipped, seconds: self.started.elapsed().as_secs_f64(), verdict })
     }
-}
-
-/// What the model has to say of a run at its end.
-fn verdict(session: &mut Session, test: &Evaluation) -> Result<Option<String>> {
-    let config = session.config.clone();
-    // A classifier has the model's encoder, and none of its state.
-    if config.classifier.wanted() {
-        return Ok(None);
-    }
-    let mut state = |path: &str| session.exec.read(path).map(|values| f64::from(values.f32()[0]));
-    let mean = |name: &str| test.means.values().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, v)| v);
-    models::of(&config.model).verdict(&mut state, &mean)
 }
 
 /// Says so where a run goes on on another device than the one that it was on.
@@ -432,13 +418,4 @@ fn note_device(run: &Path, first: u64, now: &Value) {
             name(now)
         ));
     }
-}
-
-/// A grid of samples, and one of test examples above their reconstructions.
-fn pictures(session: &mut Session, shape: [usize; 3], dir: &Path) -> Result<()> {
-    if let Some(samples) = session.sample(100)? {
-        report::grid(&samples, shape, 10, &dir.join("samples.png"))?;
-    }
-    let d = session.reconstruct("test", 0, 50)?;
-    report::pairs(&d.inputs, &d.pictures, shape, 10, &dir.join("reconstructions.png"))
 }

@@ -8,10 +8,10 @@ use super::programs::{self, Program, SetShape, output_path};
 use crate::config::Config;
 use crate::data::{Dataset, Split};
 use crate::exec::{Executor, PlanId, Span, Ticket};
-use crate::graph::ParamLayout;
+use crate::graph::{Graph, ParamLayout};
 use crate::kernels::StepRow;
 use crate::models;
-use crate::nn::optim;
+use crate::nn::{Mode, Scope, optim};
 use crate::plan::{Options, Plan, StoreRef};
 use crate::values::{DType, Error, Result};
 use std::collections::HashMap;
@@ -437,6 +437,11 @@ impl Session {
         Ok(self.held_out(split)?.shape.examples)
     }
 
+    /// The labels of a held-out split; none where its data set has none.
+    pub fn labels_of(&self, split: &str) -> &[u8] {
+        self.held_out.iter().find(|f| f.is_of(split)).map_or(&[], Feed::labels)
+    }
+
     /// Runs a task once on the examples `from .. from + n` of a held-out split; returns how many there were.
     fn once_on(&mut self, task: Task, split: &str, from: usize, n: usize) -> Result<usize> {
         let n = n.min(self.examples(split)? - from);
@@ -477,6 +482,24 @@ impl Session {
         let id = self.load(&p.plan)?;
         self.once(&p, id, 0)?;
         self.output("pictures", n * features)
+    }
+
+    /// What the model has to say of a run beyond its numbers; nothing of a classifier.
+    pub fn verdict(&mut self, test: &Evaluation) -> Result<Option<String>> {
+        // It has the model's encoder, and none of its state.
+        if self.config.classifier.wanted() {
+            return Ok(None);
+        }
+        let exec = &mut self.exec;
+        let mut state = |path: &str| exec.read(path).map(|values| f64::from(values.f32()[0]));
+        let mean = |name: &str| test.means.values().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, v)| v);
+        models::of(&self.config.model).verdict(&mut state, &mean)
+    }
+
+    /// Whether the model has a prior over its codes.
+    pub fn has_prior(&self) -> bool {
+        let graph = Graph::new();
+        models::of(&self.config.model).prior(&Scope::root(&graph, Mode::Evaluate), 1).is_some()
     }
 
     /// `n` pictures from the prior, n·features numbers; None where the model has no prior.
