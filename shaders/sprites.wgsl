@@ -1,6 +1,6 @@
 // x[b, j] = pixel j of picture order[first + b] of the grid of sprites (shape, scale, orientation, x, y: 3, 6, 40, 32, 32
 // classes, y fastest), 0 or 1; x: [batch, 64*64]. table: rotations, reaches and edges, see src/kernels/outlines.rs.
-// A pixel is lit where 58 of its 8 x 8 samples are inside the shape: integers alone, so that all devices agree.
+// A pixel is lit where 59 of its 8 x 8 samples are inside the shape: integers alone, so that all devices agree.
 #import index
 #import step
 
@@ -12,7 +12,7 @@ const STEPS = 128u;
 const REACHES = 80u;
 const EDGES = 86u;
 const BINS = 512u;
-const LIT = 58u;
+const LIT = 59u;
 const HALF_DIAGONAL = 351;
 
 struct Params {

@@ -132,7 +132,7 @@ pub fn show(text: &str) -> Result<()> {
 
 /// Loads the data set of a config.
 pub fn load_data(c: &Config) -> Result<Dataset> {
-    let options = data::Options { validation: c.data.validation, limit: c.data.limit };
+    let options = data::Options { validation: c.data.validation, test: c.data.test, limit: c.data.limit };
     data::load(&c.data.name, &options)
 }
 

@@ -1,6 +1,7 @@
 //! `elbo plan RECIPE`: the training step as a table. Needs no device and no data.
 
 use super::common::{resolve, show};
+use crate::kernels::sprites::PIXELS;
 use crate::nn::Clock;
 use crate::plan::Options;
 use crate::train::{SetShape, phases, programs};
@@ -28,11 +29,13 @@ pub struct Args {
 
 pub fn run(a: Args) -> Result<()> {
     let config = resolve(&a.recipe, &a.set)?;
-    let (examples, features) = (a.examples.get(), a.features.get());
+    // The one set whose batches have a kernel, and features, of their own.
+    let drawn = config.data.name == "sprites";
+    let (examples, features) = (a.examples.get(), if drawn { PIXELS } else { a.features.get() });
     // WebGPU's promise of 128 MiB a binding, so that the table is the same everywhere.
     const BINDING: usize = 1 << 25;
-    let mut set = SetShape { split: "train", examples, features, resident: true };
-    set.resident = config.data.resident && set.data_words(0) <= BINDING;
+    let mut set = SetShape { split: "train", examples, features, resident: true, drawn };
+    set.resident = drawn || config.data.resident && set.data_words(0) <= BINDING;
     let layout = programs::layout(&config, features, BINDING)?;
     let options = Options { fuse: !a.unfused, group: !a.unfused, ..Options::default() };
     let phases = phases::phases(&config, &layout, features, (examples / config.train.batch) as u64)?;

@@ -50,6 +50,8 @@ pub struct Data {
     pub binarise: Binarise,
     /// Images taken off the end of the training set, before `limit` cuts the splits; 0: none.
     pub validation: usize,
+    /// Images that a set without test images gives up for testing; 0: a tenth.
+    pub test: usize,
     /// Keep the first so many images of each split; 0: all.
     pub limit: usize,
     /// Keep the whole set on the device; false: stream batches from the host.
@@ -58,7 +60,7 @@ pub struct Data {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { name: "mnist".into(), binarise: Binarise::Dynamic, validation: 0, limit: 0, resident: true }
+        Self { name: "mnist".into(), binarise: Binarise::Dynamic, validation: 0, test: 0, limit: 0, resident: true }
     }
 }
 

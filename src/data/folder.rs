@@ -52,7 +52,7 @@ fn split(dir: &Path, part: &str) -> Result<Option<([usize; 3], Split)>> {
             images.display()
         )));
     }
-    Ok(Some(([dims[1], dims[2], 1], Split { bytes, labels: split_labels, inner: dims[1] * dims[2] })))
+    Ok(Some(([dims[1], dims[2], 1], Split::stored(bytes, split_labels, dims[1] * dims[2]))))
 }
 
 /// The first spelling that is there. A dangling link counts: reading it tells what is wrong.

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::dataset::{Dataset, Options};
-use super::{assets, folder};
+use super::{assets, folder, sprites};
 use crate::values::{Error, Result};
 
 /// A name and what loads it.
 type Row = (&'static str, fn(&str, &Options) -> Result<Dataset>);
 
-const TABLE: &[Row] = &[("mnist", shipped_idx)];
+const TABLE: &[Row] = &[("mnist", shipped_idx), ("sprites", sprites::load)];
 
 /// The names that [`load`] knows.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -5,6 +5,8 @@
 //! ratio of the smaller of u and |v| to the larger, in steps of 1/[`STEPS`]. In a bin the outline is one edge, between its
 //! points on both rays: (u, v) is inside where A·u + B·v ≤ H.
 
+use std::sync::OnceLock;
+
 /// Sides of a picture, in pixels.
 pub const SIDE: usize = 64;
 /// Classes of colour, shape, scale, orientation, x and y: dSprites' factors (Matthey et al. 2017), in its order.
@@ -77,8 +79,13 @@ const HEART: [[f64; 2]; 37] = [
     [0.0, 10.27],
 ];
 
-/// The table: cos and sin of the orientations, 2πk/39, then the reaches, then the edges; two's complement.
-pub fn table() -> Vec<u32> {
+/// The table, made once: cos and sin of the orientations, 2πk/39, then the reaches, then the edges; two's complement.
+pub fn table() -> &'static [u32] {
+    static TABLE: OnceLock<Vec<u32>> = OnceLock::new();
+    TABLE.get_or_init(make)
+}
+
+fn make() -> Vec<u32> {
     let mut t = Vec::with_capacity(WORDS);
     for k in 0..FACTORS[3] {
         let angle = std::f64::consts::TAU * k as f64 / (FACTORS[3] - 1) as f64;

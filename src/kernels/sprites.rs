@@ -1,8 +1,8 @@
 //! x\[b, j\] = pixel j of picture order\[first + b\] of the grid of sprites, 0 or 1; x: \[batch, 64·64\]. Twin of
 //! shaders/sprites.wgsl.
 //!
-//! A pixel is lit where at least [`LIT`] of its 8 × 8 samples are inside the shape: 0.91 of its area, as in dSprites, whose
-//! published pictures these match in 99 of 100 lit pixels. All of it is decided in integers.
+//! A pixel is lit where at least [`LIT`] of its 8 × 8 samples are inside the shape, 0.91 of its area. In the 320 frames that
+//! show dSprites (Matthey et al. 2017), 598 pixels differ, of 77,010 that are lit; none of a square that is not turned. All of it is decided in integers.
 
 use super::outlines::{
     BINS, COUNT, EDGES, FACTORS, FINER, REACHES, SIDE, STEPS, TURN, UNITS, WORDS, classes, index, table,
@@ -14,7 +14,7 @@ use std::ops::Range;
 /// Pixels of a picture.
 pub const PIXELS: usize = SIDE * SIDE;
 /// Samples that are inside of the shape where a pixel is lit, of 64.
-pub const LIT: u32 = 60;
+pub const LIT: u32 = 59;
 /// Half the diagonal of a pixel, in units, rounded up.
 const HALF_DIAGONAL: i32 = 351;
 
@@ -102,9 +102,9 @@ fn draw(table: &[u32], index: u32, mut light: impl FnMut(usize)) {
 }
 
 /// Picture `index` of the grid, a byte a pixel, 0 or 255.
-pub fn picture(table: &[u32], index: u32) -> Vec<u8> {
+pub fn picture(index: u32) -> Vec<u8> {
     let mut bytes = vec![0; PIXELS];
-    draw(table, index, |pixel| bytes[pixel] = u8::MAX);
+    draw(table(), index, |pixel| bytes[pixel] = u8::MAX);
     bytes
 }
 
@@ -157,7 +157,7 @@ impl Twin for Sprites {
         let case = |name: &str, order: Vec<u32>, first: usize, wg: u32| {
             let batch = order.len() - first;
             let p = SpritesParams { batch: batch as u32 };
-            let ins = vec![table().into(), order.into()];
+            let ins = vec![table().to_vec().into(), order.into()];
             let mut case = Case::new(name, &[wg], p, ins, &[batch * PIXELS]).exact();
             case.step.first = first as u32;
             case
@@ -178,7 +178,7 @@ impl Twin for Sprites {
 
     fn timed() -> Vec<Case> {
         let order = words(128, 3).iter().map(|w| w % COUNT as u32).collect::<Vec<u32>>();
-        let ins = vec![table().into(), order.into()];
+        let ins = vec![table().to_vec().into(), order.into()];
         vec![Case::new("[128,4096]", &[64], SpritesParams { batch: 128 }, ins, &[128 * PIXELS]).exact()]
     }
 }
@@ -192,8 +192,8 @@ mod tests {
         let table = table();
         let every = |shape| (0..6).map(move |scale| index([0, shape, scale, 11 * scale % 40, 3 * scale, 31 - scale]));
         for place in (0..3).flat_map(every) {
-            let s = Sprite::new(&table, place);
-            let drawn = picture(&table, place);
+            let s = Sprite::new(table, place);
+            let drawn = picture(place);
             for (pixel, byte) in drawn.iter().enumerate() {
                 let (row, column) = ((pixel / SIDE) as i32, (pixel % SIDE) as i32);
                 let away = |centre: i32, at: i32| (centre / UNITS - at).abs() > 20;

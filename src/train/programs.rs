@@ -3,6 +3,7 @@
 use super::phases::{Part, Phase};
 use crate::config::{self, Config};
 use crate::graph::{Binarise, Gradient, Graph, Op, ParamDecl, ParamLayout, Tensor, grad};
+use crate::kernels::outlines;
 use crate::models::{self, Loss};
 use crate::nn::{Mode, Scalars, Scope, optim};
 use crate::plan::{Options, Plan, compile};
@@ -30,10 +31,12 @@ pub struct SetShape {
     pub features: usize,
     /// The whole split lies on the device; else each batch is uploaded.
     pub resident: bool,
+    /// The examples are sprites, drawn on the device from their places in the grid; they are resident.
+    pub drawn: bool,
 }
 
 impl SetShape {
-    /// The Store path of the bytes.
+    /// The Store path of the bytes; of sprites, of the table that they are drawn by.
     pub fn data_path(&self, batch: usize) -> String {
         if self.resident { format!("data/{}", self.split) } else { format!("data/{}/{batch}", self.split) }
     }
@@ -50,11 +53,14 @@ impl SetShape {
             "validation" => "validation.labels",
             _ => "test.labels",
         };
-        Self { split, features: classes, ..self.clone() }
+        Self { split, features: classes, drawn: false, ..self.clone() }
     }
 
     /// The length of the bytes in words, for batches of `batch` where they are uploaded.
     pub fn data_words(&self, batch: usize) -> usize {
+        if self.drawn {
+            return outlines::WORDS;
+        }
         let rows = if self.resident { self.examples } else { batch };
         (rows * self.features).div_ceil(4)
     }
@@ -82,6 +88,9 @@ fn fed<'g>(net: &Scope<'g>, set: &SetShape, batch: usize, binarise: Binarise) ->
     let graph = net.graph();
     let data = graph.declare(&set.data_path(batch), Shape::new(&[set.data_words(batch)]), DType::U32);
     let order = graph.declare(&set.order_path(), Shape::new(&[set.examples]), DType::U32);
+    if set.drawn {
+        return (net / "data").within(|| graph.sprites(data, order, batch));
+    }
     let shape = Shape::new(&[batch, set.features]);
     (net / "data")
         .within(|| graph.batch(data, order, shape, binarise, set.split, net.mode() == Mode::Evaluate, !set.resident))
