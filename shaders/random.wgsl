@@ -1,6 +1,6 @@
-// y[s, b, d] = draw of id e = ((row0 + b)·samples + s)·inner + d, normal or uniform in (0, 1); y: [samples, batch,
-// inner]. Word e % 4 of Philox block e / 4; e counts modulo 2³². By example, row0 is the batch's place in the order
-// and time stands still, so that an example draws the same in any batch and at any step.
+// y[s, b, d] = draw of id e = ((row0 + b)·samples + s)·inner + d: normal, uniform in (0, 1), or a whole number below bound;
+// y: [samples, batch, inner]. Word e % 4 of Philox block e / 4; e counts modulo 2³². By example, row0 is the batch's place
+// in the order and time stands still, so that an example draws the same in any batch and at any step.
 #import index
 #import numerics
 #import rng
@@ -10,6 +10,7 @@ override OP: u32;
 override WG: u32 = 64u;
 const NORMAL = 0u;
 const UNIT = 1u;
+const BELOW = 2u;
 
 struct Params {
   samples: u32,
@@ -18,6 +19,7 @@ struct Params {
   stream_lo: u32,
   stream_hi: u32,
   by_example: u32,
+  bound: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;
@@ -35,8 +37,14 @@ fn normal(a: u32, b: u32) -> vec2f {
   return sqrt(-2.0 * ln_unit(unit(a))) * sin_cos_turns(unit(b)).yx;
 }
 
+// word · bound / 2³², cut to a whole number.
+fn below(word: u32) -> f32 {
+  return f32(mul_wide(word, p.bound).y);
+}
+
 fn draw(words: vec4u) -> vec4f {
   if OP == NORMAL { return vec4f(normal(words.x, words.y), normal(words.z, words.w)); }
+  if OP == BELOW { return vec4f(below(words.x), below(words.y), below(words.z), below(words.w)); }
   return vec4f(unit(words.x), unit(words.y), unit(words.z), unit(words.w));
 }
 

@@ -1,7 +1,7 @@
 //! The library's door: a graph run once on every executor, and what it refuses.
 
 use elbo::exec::{Choice, open, run, run_seeded};
-use elbo::graph::{Axes, Count, Graph, Init, ParamLayout, grad};
+use elbo::graph::{Axes, Count, Distribution, Graph, Init, ParamLayout, grad};
 use elbo::plan::{Options, compile};
 use elbo::values::{DType, HostBuf, Shape};
 
@@ -109,7 +109,7 @@ fn scalars_and_parameters_are_given_by_name() {
 fn draws_and_first_values_follow_the_seed() {
     let g = Graph::new();
     let w = g.param("net.w", Shape::new(&[4]), Init::Uniform { bound: 1.0 });
-    let noise = g.random("noise", Shape::new(&[1, 2, 8]), false, false);
+    let noise = g.random("noise", Shape::new(&[1, 2, 8]), Distribution::Uniform, false);
     let mut all = Vec::new();
     for choice in devices() {
         let mut e = open(&choice).unwrap();

@@ -6,7 +6,7 @@ mod common;
 use common::{Evaluated, Rng, host, kernels_of, layout, load, pack, param, total};
 use elbo::exec::gpu::{Context, Gpu, adapters};
 use elbo::exec::{Cpu, Executor, Reference};
-use elbo::graph::{Axes, Binarise, Count, Effect, Graph, Tensor, grad, partial};
+use elbo::graph::{Axes, Binarise, Count, Distribution, Effect, Graph, Tensor, grad, partial};
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{REGISTRY, StepRow, words};
 use elbo::plan::{Buffer, Options, Plan, View, compile, fusion_rules, validate};
@@ -40,7 +40,10 @@ impl<'g> Random<'g> {
         let (g, shape, name) = (self.g, Shape::new(dims), self.leaves);
         match self.rng.below(12) {
             0 => self.fixed(shape),
-            1 if dims.len() >= 2 => g.random("noise", shape, self.rng.below(2) == 0, false),
+            1 if dims.len() >= 2 => {
+                let of = [Distribution::Uniform, Distribution::Normal][usize::from(self.rng.below(2) == 0)];
+                g.random("noise", shape, of, false)
+            }
             2 => g.constant(self.rng.pick(&[0.5, -0.25, 1.0]), shape),
             3 => g.scalar("b").broadcast(shape),
             4 if !dims.is_empty() => self.picture(shape),
@@ -224,7 +227,7 @@ impl<'g> Random<'g> {
             }
             _ if (1..4).contains(&dims.len()) => {
                 let shape = Shape::new(&[&[2], &dims[..]].concat());
-                t.reparameterise(o.tanh(), self.g.random("eps", shape, true, false))
+                t.reparameterise(o.tanh(), self.g.random("eps", shape, Distribution::Normal, false))
             }
             _ => t.tanh().gaussian_kl(o),
         }

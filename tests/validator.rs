@@ -4,7 +4,7 @@
 mod common;
 
 use common::{layout, pack, param, total};
-use elbo::graph::{Axes, Binarise, Count, Graph};
+use elbo::graph::{Axes, Binarise, Count, Distribution, Graph};
 use elbo::kernels::matmul_vec4::Act;
 use elbo::plan::{Buffer, Options, Plan, StoreRef, compile, validate};
 use elbo::values::{DType, Shape};
@@ -17,7 +17,7 @@ fn honest() -> Plan {
     let data = g.declare("data", Shape::new(&[100]), DType::U32);
     let order = g.declare("order", Shape::new(&[20]), DType::U32);
     let pixels = g.batch(data, order, Shape::new(&[6, 7]), Binarise::None, "train", false, true);
-    let eps = g.random("eps", Shape::new(&[2, 6, 7]), true, false);
+    let eps = g.random("eps", Shape::new(&[2, 6, 7]), Distribution::Normal, false);
     let z = h.reparameterise(h.tanh(), eps);
     let kl = h.gaussian_kl(h.sigmoid());
     let chosen = h * h.top_k(Count::Fixed(2));

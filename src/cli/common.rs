@@ -20,8 +20,8 @@ pub struct Common {
 /// What a recipe is changed to.
 #[derive(clap::Args, Clone)]
 pub struct Changes {
-    /// A data set by name, or a folder of IDX files
-    #[arg(long, value_name = "DIR|NAME")]
+    /// A data set by name, or a folder or file of one (`elbo data` says which)
+    #[arg(long, value_name = "NAME|PATH")]
     pub data: Option<String>,
     /// The seed of every random number
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -99,11 +99,11 @@ impl Changes {
     }
 }
 
-/// A data set's name as it is; a folder by its whole path, so that a run finds it from any working directory.
+/// A data set's name as it is; a folder or a file by its whole path, so that a run finds it from any working directory.
 pub fn data_name(name: &str) -> String {
     let known = data::names().any(|known| known == name);
     match std::path::absolute(name) {
-        Ok(path) if !known && path.is_dir() => path.display().to_string(),
+        Ok(path) if !known && path.exists() => path.display().to_string(),
         _ => name.into(),
     }
 }
@@ -132,7 +132,8 @@ pub fn show(text: &str) -> Result<()> {
 
 /// Loads the data set of a config.
 pub fn load_data(c: &Config) -> Result<Dataset> {
-    let options = data::Options { validation: c.data.validation, test: c.data.test, limit: c.data.limit };
+    let options =
+        data::Options { validation: c.data.validation, test: c.data.test, label: c.data.label, limit: c.data.limit };
     data::load(&c.data.name, &options)
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod common;
+mod data;
 mod devices;
 mod encode;
 mod eval;
@@ -44,6 +45,8 @@ enum Command {
     Report(pictures::Report),
     /// Write the codes of a split as .npy or .csv
     Encode(encode::Args),
+    /// Say what a data set is, or write its images as .png or .npy
+    Data(data::Args),
     /// List the recipes
     Recipes(recipes::Args),
     /// List the adapters of this machine, with their limits
@@ -71,6 +74,7 @@ pub fn main() -> u8 {
         Command::Traverse(a) => done(pictures::traverse(a)),
         Command::Report(a) => done(pictures::report(a)),
         Command::Encode(a) => done(encode::run(a)),
+        Command::Data(a) => done(data::run(a)),
         Command::Recipes(a) => done(recipes::run(a)),
         Command::Devices(a) => done(devices::run(a)),
         Command::Plan(a) => done(plan::run(a)),

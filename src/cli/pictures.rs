@@ -29,7 +29,7 @@ pub fn sample(a: Sample) -> Result<()> {
             "this model has no prior to sample from; `elbo reconstruct` and `elbo interpolate` do",
         ));
     };
-    write_whole_at(&path, &report::sheet(&pictures, t.data.shape, 10).png()?)?;
+    write_whole_at(&path, &report::sheet(&pictures, t.data.shape, 10)?.png()?)?;
     wrote(&path)
 }
 
@@ -61,7 +61,7 @@ pub fn reconstruct(a: Reconstruct) -> Result<()> {
         let bytes = report::npy(&both, &[2, both.len() / features / 2, features], &path)?;
         write_whole_at(&path, &bytes)?;
     } else {
-        write_whole_at(&path, &report::pairs(&d.inputs, &d.pictures, t.data.shape, 10).png()?)?;
+        write_whole_at(&path, &report::pairs(&d.inputs, &d.pictures, t.data.shape, 10)?.png()?)?;
     }
     wrote(&path)
 }
@@ -95,7 +95,7 @@ pub fn interpolate(a: Interpolate) -> Result<()> {
     let Some(pictures) = pictures::interpolation(&mut t.session, a.n, a.columns)? else {
         return Err(Error::usage("the test set holds fewer than two examples: there is no pair"));
     };
-    write_whole_at(&path, &report::sheet(&pictures, t.data.shape, a.columns).png()?)?;
+    write_whole_at(&path, &report::sheet(&pictures, t.data.shape, a.columns)?.png()?)?;
     wrote(&path)
 }
 
@@ -150,7 +150,7 @@ pub fn traverse(a: Traverse) -> Result<()> {
         pictures::moving(&mut t.session, t.data.shape, &codes, a.example, &dims, prior)?
     } else {
         let pictures = pictures::traversals(&mut t.session, &codes, a.example, &dims, a.columns, prior)?;
-        report::sheet(&pictures, t.data.shape, a.columns).png()?
+        report::sheet(&pictures, t.data.shape, a.columns)?.png()?
     };
     write_whole_at(&path, &bytes)?;
     wrote(&path)

@@ -1,5 +1,6 @@
 //! A data set in memory, and how its training images are divided.
 
+use crate::config::Label;
 use crate::kernels::{outlines, sprites};
 use crate::values::{Error, Philox, Result, permutation, stream};
 use std::borrow::Cow;
@@ -40,14 +41,21 @@ pub struct Dataset {
 }
 
 /// How much of a data set is used, and for what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How many images are taken off the end of the training images for validation.
     pub validation: usize,
     /// How many images a set without test images gives up for testing; 0: a tenth.
     pub test: usize,
+    /// Where a table has its labels.
+    pub label: Label,
     /// Keeps the first so many of each split, 0: all. Applied last, so a limit never moves an image between splits.
     pub limit: usize,
+}
+
+impl Options {
+    /// All of a set, and none of it for validation.
+    pub const WHOLE: Self = Self { validation: 0, test: 0, label: Label::Auto, limit: 0 };
 }
 
 impl Split {
@@ -60,6 +68,14 @@ impl Split {
     pub fn sprites(places: Vec<u32>) -> Self {
         let labels = places.iter().map(|&place| outlines::classes(place)[1] as u8).collect();
         Self { images: Images::Sprites(places), labels, inner: sprites::PIXELS }
+    }
+
+    /// Of sprites, the classes of each of the six factors of image `i`: [`outlines::FACTORS`].
+    pub fn factors(&self, i: usize) -> Option<[u32; 6]> {
+        match &self.images {
+            Images::Sprites(places) => Some(outlines::classes(places[i])),
+            Images::Stored(_) => None,
+        }
     }
 
     /// The number of images.

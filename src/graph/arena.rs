@@ -1,6 +1,6 @@
 //! The arena: nodes in topological order, declarations of parameters, state and scalars, and effects.
 
-use super::op::{Binarise, Draw, Op, Picture};
+use super::op::{Binarise, Distribution, Draw, Op, Picture};
 use super::params::{ALIGN, Init, ParamDecl, ParamLayout};
 use super::tensor::Tensor;
 use crate::values::{DType, Shape};
@@ -232,9 +232,9 @@ impl Graph {
     }
 
     /// Random numbers \[samples, batch, …\]; the stream is the hash of `path` and the ordinal of this draw under it.
-    pub fn random(&self, path: &str, shape: Shape, normal: bool, by_example: bool) -> Tensor<'_> {
+    pub fn random(&self, path: &str, shape: Shape, of: Distribution, by_example: bool) -> Tensor<'_> {
         assert!(shape.rank() >= 2, "a draw has a sample and a batch axis, not {shape}");
-        let draw = Draw { normal, stream: self.next_stream(path), by_example };
+        let draw = Draw { of, stream: self.next_stream(path), by_example };
         self.push(Op::Random(draw), &[], shape, DType::F32, Some(1))
     }
 

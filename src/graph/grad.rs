@@ -194,7 +194,10 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
             [None].into_iter().chain(pairs).collect()
         }
         // Which ones are the largest changes by jumps only.
-        Op::TopK(_) => vec![None],
+        Op::TopK(_) | Op::ArgMax => vec![None],
+        // Each is the other's adjoint.
+        Op::Gather => vec![Some(dy.segment_sum(x[1], x[0].shape())), None],
+        Op::SegmentSum => vec![Some(dy.gather(x[1])), None],
         Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => {
             unreachable!("{} is refused before", op.name())
         }

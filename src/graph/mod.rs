@@ -4,6 +4,7 @@
 mod arena;
 mod axes;
 mod grad;
+mod indices;
 mod matrices;
 mod op;
 mod params;
@@ -12,6 +13,6 @@ mod tensor;
 pub use arena::{Effect, Graph, LogTable, Node, SKIPPED, StateDecl, StateId};
 pub use axes::{Axes, BATCH, FEATURES, LATENTS, SAMPLES};
 pub use grad::{grad, partial, vjp};
-pub use op::{Binarise, Count, Draw, Gradient, Op, Picture};
+pub use op::{Binarise, Count, Distribution, Draw, Gradient, Op, Picture};
 pub use params::{ALIGN, Bucket, Init, ParamDecl, ParamLayout, Place};
 pub use tensor::Tensor;

@@ -54,6 +54,12 @@ pub enum Op {
     },
     /// 1 at the k largest of each row (the last axis), at a tie the first ones, else 0; the choice has no gradient.
     TopK(Count),
+    /// The place of the largest element of each row (the last axis), at a tie the first, as a number; no gradient.
+    ArgMax,
+    /// Rows by their index; args: a table \[k, d\] or \[books, k, d\], and the index \[…\] or \[…, books\].
+    Gather,
+    /// The rows of each index added up, in the shape of their table; args: rows \[…, d\], index.
+    SegmentSum,
     /// op(A)·op(B), rank 2, or rank 3 with a common leading axis; `ta`, `tb` transpose the last two axes.
     Matmul {
         /// A is stored transposed.
@@ -128,11 +134,22 @@ pub enum Count {
     Scheduled(usize),
 }
 
+/// What numbers are drawn from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Distribution {
+    /// N(0, 1).
+    Normal,
+    /// Uniform on (0, 1).
+    Uniform,
+    /// The whole numbers below this one, at most 2²⁴, all alike.
+    Below(usize),
+}
+
 /// What is drawn, and what keys it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Draw {
-    /// Standard normal, or uniform on (0, 1).
-    pub normal: bool,
+    /// The distribution.
+    pub of: Distribution,
     /// The Philox stream: the hash of the scope path and the draw's ordinal.
     pub stream: u64,
     /// The noise belongs to the example (evaluation), not to the moment (training).
@@ -177,7 +194,9 @@ impl Op {
             | Op::Batch(_)
             | Op::Sprites
             | Op::Detach => Gradient::Stops,
-            Op::Unary(U::Sign | U::Step | U::Inside, ..) | Op::Binary(B::Gt) | Op::TopK(_) => Gradient::Stops,
+            Op::Unary(U::Sign | U::Step | U::Inside, ..) | Op::Binary(B::Gt) | Op::TopK(_) | Op::ArgMax => {
+                Gradient::Stops
+            }
             Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => Gradient::Refused,
             Op::Binary(B::ReluGrad | B::SigmoidGrad | B::TanhGrad) => Gradient::Refused,
             _ => Gradient::Rule,

@@ -5,6 +5,7 @@ mod kernel;
 pub mod wgsl;
 
 pub mod adam;
+pub mod argmax;
 pub mod assign;
 pub mod batch;
 pub mod bce;
@@ -15,6 +16,7 @@ pub mod fill;
 pub mod finite;
 pub mod fma;
 pub mod gate;
+pub mod gather;
 pub mod gaussian_kl;
 pub mod jacobian_penalty;
 pub mod log_row;
@@ -26,6 +28,7 @@ pub mod random;
 pub mod reduce;
 pub mod reparam;
 pub mod scalars;
+pub mod segment_sum;
 pub mod sgd;
 pub mod sprites;
 pub mod top_k;
@@ -43,6 +46,7 @@ use std::marker::PhantomData;
 /// Every kernel. Tests assert that this list, src/kernels/ and shaders/ name the same files.
 pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<adam::Adam>(PhantomData),
+    &Handle::<argmax::ArgMax>(PhantomData),
     &Handle::<assign::Assign>(PhantomData),
     &Handle::<batch::Batch>(PhantomData),
     &Handle::<bce::Bce>(PhantomData),
@@ -53,6 +57,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<finite::Finite>(PhantomData),
     &Handle::<fma::Fma>(PhantomData),
     &Handle::<gate::Gate>(PhantomData),
+    &Handle::<gather::Gather>(PhantomData),
     &Handle::<gaussian_kl::GaussianKl>(PhantomData),
     &Handle::<jacobian_penalty::JacobianPenalty>(PhantomData),
     &Handle::<log_row::LogRow>(PhantomData),
@@ -63,6 +68,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<reduce::Reduce>(PhantomData),
     &Handle::<reparam::Reparam>(PhantomData),
     &Handle::<scalars::Scalars>(PhantomData),
+    &Handle::<segment_sum::SegmentSum>(PhantomData),
     &Handle::<sgd::Sgd>(PhantomData),
     &Handle::<sprites::Sprites>(PhantomData),
     &Handle::<top_k::TopK>(PhantomData),

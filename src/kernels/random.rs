@@ -1,4 +1,4 @@
-//! y\[s, b, d\] = a random draw, normal or uniform in (0, 1), a function of the seed, the stream, the time and the
+//! y\[s, b, d\] = a random draw, normal, uniform in (0, 1) or a whole number, a function of the seed, the stream, the time and the
 //! element's id alone; y: \[samples, batch, inner\]. Twin of shaders/random.wgsl.
 
 use super::{Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Work, params};
@@ -13,18 +13,22 @@ pub enum Op {
     Normal,
     /// Uniform in (0, 1)
     Unit,
+    /// Uniform among the whole numbers below `bound`
+    Below,
 }
 
 impl Op {
     /// Every distribution, by its override value.
-    pub const ALL: [Op; 2] = [Op::Normal, Op::Unit];
+    pub const ALL: [Op; 3] = [Op::Normal, Op::Unit, Op::Below];
 
     /// The four draws of a block.
     #[inline]
-    fn draw<R: Real>(self, words: [u32; 4]) -> [R; 4] {
+    fn draw<R: Real>(self, words: [u32; 4], bound: u32) -> [R; 4] {
         let u = words.map(|w| R::of(unit(w)));
         match self {
             Op::Unit => u,
+            // Whole: the same on every device.
+            Op::Below => words.map(|w| R::of(((u64::from(w) * u64::from(bound)) >> 32) as f64)),
             Op::Normal => {
                 let ((a, b), (c, d)) = (normal(u[0], u[1]), normal(u[2], u[3]));
                 [a, b, c, d]
@@ -58,6 +62,8 @@ params! {
         stream_hi: u32,
         /// Whether draws belong to the example's place in the order and not to the step.
         by_example: u32,
+        /// What the numbers of `Below` are below, at most 2²⁴.
+        bound: u32,
     }
 }
 
@@ -111,7 +117,7 @@ impl Twin for Random {
         for (place, j) in range.enumerate() {
             let id = first.wrapping_add(j as u32);
             if id % 4 == 0 || place == 0 {
-                block = op.draw(rng.block(id / 4));
+                block = op.draw(rng.block(id / 4), p.bound);
             }
             let at = if samples > 1 {
                 let row = j / inner;
@@ -127,13 +133,15 @@ impl Twin for Random {
         let case = |op: Op, [samples, batch, inner]: [u32; 3], by_example: u32, first: u32, wg: u32| {
             let id = stream("case", first as usize);
             let (stream_lo, stream_hi) = (id as u32, (id >> 32) as u32);
-            let p = RandomParams { samples, batch, inner, stream_lo, stream_hi, by_example };
+            // One, a few, and the most.
+            let bound = [1 << 24, 1, 7, 997][first as usize % 4];
+            let p = RandomParams { samples, batch, inner, stream_lo, stream_hi, by_example, bound };
             let name =
                 format!("{op:?} [{samples},{batch},{inner}] by_example={by_example} first={first}").to_lowercase();
             let mut case = Case::new(name, &[op as u32, wg], p, vec![], &[p.total()]);
             case.step.first = first;
-            // A uniform draw is its word: no rounding.
-            if op == Op::Unit { case.exact() } else { case }
+            // A uniform draw is its word, or a whole number: no rounding.
+            if op == Op::Normal { case } else { case.exact() }
         };
         let mut cases = Vec::new();
         for op in Op::ALL {
@@ -161,7 +169,7 @@ impl Twin for Random {
 
     fn timed() -> Vec<Case> {
         let case = |op: Op, what: &str, [samples, batch, inner]: [u32; 3]| {
-            let p = RandomParams { samples, batch, inner, stream_lo: 1, stream_hi: 2, by_example: 0 };
+            let p = RandomParams { samples, batch, inner, stream_lo: 1, stream_hi: 2, by_example: 0, bound: 1 };
             Case::new(format!("{op:?} {what}").to_lowercase(), &[op as u32, 64], p, vec![], &[p.total()])
         };
         let large = "[1048576]";
@@ -179,7 +187,7 @@ mod tests {
     use crate::kernels::{Call, Params, kernel};
 
     fn draw(op: Op, [samples, batch, inner]: [u32; 3], by_example: u32, first: u32) -> Vec<f64> {
-        let p = RandomParams { samples, batch, inner, stream_lo: 5, stream_hi: 6, by_example };
+        let p = RandomParams { samples, batch, inner, stream_lo: 5, stream_hi: 6, by_example, bound: 5 };
         let call = Call { consts: vec![op as u32, 64], params: p.words() };
         let k = kernel("random");
         let mut y = vec![f64::NAN; p.total()];
@@ -199,6 +207,11 @@ mod tests {
         let unit = draw(Op::Unit, [1, 100, 2000], 0, 0);
         assert!((moment(&unit, 1) - 0.5).abs() < 0.003 && (moment(&unit, 2) - 1.0 / 3.0).abs() < 0.003);
         assert!(unit.iter().all(|&u| u > 0.0 && u < 1.0));
+        let below = draw(Op::Below, [1, 100, 2000], 0, 0);
+        for k in 0..5 {
+            let share = below.iter().filter(|&&v| v == f64::from(k)).count() as f64 / below.len() as f64;
+            assert!((share - 0.2).abs() < 0.005, "{k}: {share}");
+        }
     }
 
     #[test]

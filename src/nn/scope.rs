@@ -2,7 +2,7 @@
 
 use super::Clock;
 use crate::config::Schedule;
-use crate::graph::{Count, Graph, Init, StateId, Tensor};
+use crate::graph::{Count, Distribution, Graph, Init, StateId, Tensor};
 use crate::kernels::StepRow;
 use crate::values::{DType, Shape};
 use std::cell::RefCell;
@@ -168,17 +168,24 @@ impl<'g> Scope<'g> {
 
     /// Noise uniform in (0, 1), \[samples, batch, …\].
     pub fn uniform(&self, dims: &[usize]) -> Tensor<'g> {
-        self.draw(dims, false)
+        self.draw(dims, Distribution::Uniform)
     }
 
     /// Standard normal noise \[samples, batch, …\].
     pub fn normal(&self, dims: &[usize]) -> Tensor<'g> {
-        self.draw(dims, true)
+        self.draw(dims, Distribution::Normal)
     }
 
-    fn draw(&self, dims: &[usize], normal: bool) -> Tensor<'g> {
+    /// Whole numbers below n, at most 2²⁴, all alike, \[samples, batch, …\]: the same on every device.
+    #[track_caller]
+    pub fn below(&self, dims: &[usize], n: usize) -> Tensor<'g> {
+        assert!((1..=1 << 24).contains(&n), "numbers below {n} are drawn");
+        self.draw(dims, Distribution::Below(n))
+    }
+
+    fn draw(&self, dims: &[usize], of: Distribution) -> Tensor<'g> {
         let by_example = self.mode == Mode::Evaluate;
-        self.within(|| self.graph.random(&self.path, Shape::new(dims), normal, by_example))
+        self.within(|| self.graph.random(&self.path, Shape::new(dims), of, by_example))
     }
 }
 

@@ -6,7 +6,7 @@ use super::memory::{self, Temp};
 use super::pair::{Pair, pairs};
 use super::rewrite::{Ir, rewrite};
 use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
-use crate::graph::{ALIGN, Binarise, Count, Effect, Graph, Op, ParamLayout, SKIPPED};
+use crate::graph::{ALIGN, Binarise, Count, Distribution, Effect, Graph, Op, ParamLayout, SKIPPED};
 use crate::kernels::matmul_vec4::{Act, Form};
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
@@ -282,6 +282,11 @@ impl<'a> Lowering<'a> {
             Op::Detach | Op::WithGradient => unreachable!("rewritten away"),
             Op::Random(d) => {
                 let (samples, batch) = (n.shape[0], n.shape[1]);
+                let (op, bound) = match d.of {
+                    Distribution::Normal => (k::random::Op::Normal, 0),
+                    Distribution::Uniform => (k::random::Op::Unit, 0),
+                    Distribution::Below(n) => (k::random::Op::Below, n as u32),
+                };
                 let p = k::random::RandomParams {
                     samples: samples as u32,
                     batch: batch as u32,
@@ -289,8 +294,8 @@ impl<'a> Lowering<'a> {
                     stream_lo: d.stream as u32,
                     stream_hi: (d.stream >> 32) as u32,
                     by_example: d.by_example.into(),
+                    bound,
                 };
-                let op = if d.normal { k::random::Op::Normal } else { k::random::Op::Unit };
                 ("random", vec![op as u32, WG], p.words(), vec![])
             }
             Op::Batch(b) => {
@@ -355,6 +360,19 @@ impl<'a> Lowering<'a> {
                 let p = k::top_k::TopKParams { n: rows, d: cols, k, index };
                 ("top_k", vec![op as u32, k::top_k::workgroup(d)], p.words(), self.all(&n.args))
             }
+            Op::ArgMax => {
+                let d = self.ir.nodes[n.args[0]].shape.last();
+                let p = k::argmax::ArgMaxParams { n: len as u32, d: d as u32 };
+                ("argmax", vec![WG], p.words(), self.all(&n.args))
+            }
+            Op::Gather => {
+                let (table, d) = (self.ir.nodes[n.args[0]].shape, n.shape.last());
+                let [books, k, _] = books(table);
+                let [rows, d, k, books] = [len / d, d, k, books].map(|v| v as u32);
+                let p = k::gather::GatherParams { n: rows, d, k, books };
+                ("gather", vec![WG], p.words(), self.all(&n.args))
+            }
+            Op::SegmentSum => return self.segment_sum(id),
             Op::Matmul { ta, tb } => self.matmul(&n.args, Form::product(*ta, *tb)),
             &Op::Linear { ta, tb, bias, act, add, slope } => {
                 self.matmul(&n.args, Form { bias, act, add, slope, ..Form::product(ta, tb) })
@@ -568,6 +586,22 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// Sums over runs of the rows, then over the runs.
+    fn segment_sum(&mut self, id: usize) {
+        let n = self.ir.nodes[id].clone();
+        let ([books, k, d], rows) = (books(n.shape), self.ir.nodes[n.args[1]].shape.len());
+        let run = k::segment_sum::RUN.next_multiple_of(books).min(rows);
+        let [rows, d, k, books, run] = [rows, d, k, books, run].map(|v| v as u32);
+        let p = k::segment_sum::SegmentSumParams { n: rows, d, k, books, run };
+        let (ins, runs) = (self.all(&n.args), p.runs());
+        let out = if runs == 1 { self.target(id) } else { self.temp(DType::F32, runs * n.shape.len()) };
+        self.emit("segment_sum", vec![WG], p.words(), ins, vec![out], &n.scope);
+        match runs {
+            1 => self.values[id] = Value::Here(out),
+            _ => _ = self.sum_up(id, k::reduce::Op::Sum, out, [1, runs, n.shape.len()], 1.0),
+        }
+    }
+
     /// A product, of which `form` says all but the workgroup.
     fn matmul(&mut self, args: &[usize], form: Form) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
         let Form { ta, tb, .. } = form;
@@ -732,6 +766,12 @@ impl<'a> Lowering<'a> {
             }
         }
     }
+}
+
+/// \[books, k, d\] of a table \[k, d\] or \[books, k, d\].
+fn books(table: Shape) -> [usize; 3] {
+    let r = table.rank();
+    [table.len() / (table[r - 2] * table[r - 1]), table[r - 2], table[r - 1]]
 }
 
 fn range(store: usize, offset: usize, len: usize, dtype: DType) -> View {

@@ -10,16 +10,16 @@ const SPEED: i32 = 10;
 /// Milliseconds of a frame.
 const FRAME_MS: u32 = 80;
 
-/// The bytes of a GIF that plays for ever: frame i is the grid of `frames[i]`, pictures of `shape`, `columns` a row.
+/// The bytes of a GIF that plays for ever: frame i is the grid of `frames[i]`, pictures of that shape, `columns` a row.
 pub fn gif(frames: &[Vec<f32>], shape: [usize; 3], columns: usize) -> Result<Vec<u8>> {
+    let sheets: Vec<Sheet> = frames.iter().map(|f| sheet(f, shape, columns)).collect::<Result<_>>()?;
     let mut bytes = Vec::new();
     let mut encoder = GifEncoder::new_with_speed(&mut bytes, SPEED);
     let drawn = encoder.set_repeat(Repeat::Infinite).and_then(|()| {
-        frames.iter().try_for_each(|pictures| {
-            let Sheet { width, height, channels, pixels } = sheet(pictures, shape, columns);
-            // A grey pixel is all three of its channels.
-            let rgba = pixels.chunks(channels).flat_map(|v| [v[0], v[channels / 2], v[channels - 1], 255]).collect();
-            let image = RgbaImage::from_raw(width as u32, height as u32, rgba).unwrap_or_default();
+        sheets.iter().try_for_each(|s| {
+            let rgba = |p: &[u8]| [p[0], p[p.len() / 2], p[p.len() - 1], 255];
+            let pixels = s.pixels.chunks_exact(s.channels).flat_map(rgba).collect();
+            let image = RgbaImage::from_raw(s.width as u32, s.height as u32, pixels).unwrap_or_default();
             encoder.encode_frame(Frame::from_parts(image, 0, 0, Delay::from_numer_denom_ms(FRAME_MS, 1)))
         })
     });

@@ -4,8 +4,8 @@ use crate::values::{Error, Result};
 use npyz::WriterBuilder;
 use std::path::Path;
 
-/// The bytes of an array of f32; `path` is for messages.
-pub fn npy(values: &[f32], shape: &[usize], path: &Path) -> Result<Vec<u8>> {
+/// The bytes of an array of numbers; `path` is for messages.
+pub fn npy<T: npyz::AutoSerialize>(values: &[T], shape: &[usize], path: &Path) -> Result<Vec<u8>> {
     let shape: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
     let mut bytes = Vec::new();
     let write = |bytes: &mut Vec<u8>| -> std::io::Result<()> {

@@ -19,7 +19,7 @@ pub const POINTS: usize = 2000;
 pub const DIMENSIONS: usize = 10;
 /// Places of each, and frames of the GIF one way.
 const PLACES: usize = 11;
-const FRAMES: usize = 20;
+const FRAMES: usize = 13;
 /// Examples of the GIF, one a row.
 pub const EXAMPLES: usize = 4;
 /// How far a dimension is followed, in standard deviations.
@@ -76,26 +76,26 @@ fn pictures(session: &mut Session, shape: [usize; 3], codes: &Codes, dir: &Path)
         Ok(())
     };
     let d = session.reconstruct("test", 0, RECONSTRUCTIONS)?;
-    let pairs = report::pairs(&d.inputs, &d.pictures, shape, 10).png()?;
+    let pairs = report::pairs(&d.inputs, &d.pictures, shape, 10)?.png()?;
     keep("reconstructions.png", pairs, "Reconstructions", "Test examples, each above what the model makes of it.")?;
     let samples = session.sample(SAMPLES)?;
     let prior = session.has_prior();
     if let Some(samples) = samples {
         let text = "Codes drawn from the prior, decoded.";
-        keep("samples.png", report::sheet(&samples, shape, 10).png()?, "Samples", text)?;
+        keep("samples.png", report::sheet(&samples, shape, 10)?.png()?, "Samples", text)?;
     }
     if let Some(pictures) = interpolation(session, PAIRS, PLACES)? {
         let text = "The straight line between the codes of two test examples, a row each, decoded.";
-        keep("interpolation.png", report::sheet(&pictures, shape, PLACES).png()?, "Interpolation", text)?;
+        keep("interpolation.png", report::sheet(&pictures, shape, PLACES)?.png()?, "Interpolation", text)?;
     }
     let order: Vec<usize> = codes.by_spread().into_iter().take(DIMENSIONS).collect();
     let pictures = traversals(session, codes, 0, &order, PLACES, prior)?;
-    write_whole_at(&dir.join("traversals.png"), &report::sheet(&pictures, shape, PLACES).png()?)?;
+    write_whole_at(&dir.join("traversals.png"), &report::sheet(&pictures, shape, PLACES)?.png()?)?;
     let row = pictures.len() / order.len();
     let mut figures = Vec::new();
     for (&k, pictures) in order.iter().zip(pictures.chunks(row)) {
         let name = format!("z{}, sd {:.2}", k + 1, codes.sd[k]);
-        figures.push(Figure::Png(report::sheet(pictures, shape, PLACES).png()?, name));
+        figures.push(Figure::Png(report::sheet(pictures, shape, PLACES)?.png()?, name));
     }
     let gif = moving(session, shape, codes, 0, &order, prior)?;
     write_whole_at(&dir.join("traversals.gif"), &gif)?;
