@@ -93,7 +93,10 @@ fn damage_is_refused_in_a_sentence_and_within_memory() {
             assert!(grown <= allowed, "{file}, case {i}: {grown} bytes of memory for a file of {}", bytes.len());
             if let Err(e) = result {
                 let text = e.to_string();
-                assert!(!text.contains('\n') && text.contains(dir.path().to_str().unwrap()), "{file}, case {i}: {text:?}");
+                assert!(
+                    !text.contains('\n') && text.contains(dir.path().to_str().unwrap()),
+                    "{file}, case {i}: {text:?}"
+                );
                 assert!(text.len() < 600, "{file}, case {i}: {text}");
                 assert_eq!(e.exit_code(), 1, "{file}, case {i}: {text}");
                 refused += 1;

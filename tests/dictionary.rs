@@ -46,7 +46,11 @@ fn a_k_sparse_autoencoder_recovers_most_atoms() {
     steps(&mut s, 3000);
     let after = found(&atoms, &weights(&mut s));
     let many = after.iter().filter(|&&c| c > 0.9).count();
-    println!("mean of the largest cosines {:.3} before, {:.3} after; {many} of 128 above 0.9", mean(&before), mean(&after));
+    println!(
+        "mean of the largest cosines {:.3} before, {:.3} after; {many} of 128 above 0.9",
+        mean(&before),
+        mean(&after)
+    );
     assert!(mean(&before) < 0.5);
     assert!(mean(&after) > 0.9 && many > 100, "{after:?}");
     // Another dictionary is not found: the measure is not pleased by whatever was learned.

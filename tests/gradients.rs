@@ -8,8 +8,8 @@ mod common;
 use common::{BOTH, Evaluated, Rng, panic_text, param, total};
 use elbo::config::Activation;
 use elbo::graph::{
-    Axes, BATCH, Binarise, Count, Distribution, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, grad,
-    partial,
+    Axes, BATCH, Binarise, Count, Distribution, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, Window,
+    grad, partial,
 };
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{binary, unary};
@@ -278,6 +278,23 @@ fn structure_cases() -> Vec<Case> {
     for s in [0.0, 0.5, -1.25] {
         c.push(case(format!("triangle {s}"), &[&[2, 3, 3]], move |_, x| x[0].triangle(s).exp()));
     }
+    for (what, image, kernel, stride, before, patches) in [
+        ("same extent", [3, 4], [3, 3], [1, 1], [1, 1], [3, 4]),
+        ("half the extent", [5, 4], [4, 4], [2, 2], [1, 1], [2, 2]),
+        ("uneven", [4, 3], [2, 1], [1, 2], [2, 0], [4, 2]),
+    ] {
+        let window = Window { image, patches, kernel, stride, before };
+        let x = [2, image[0], image[1], 2];
+        let u = [2, patches[0], patches[1], 2 * kernel[0] * kernel[1]];
+        c.push(case(format!("unfold, {what}"), &[&x], move |_, x| x[0].unfold(window)));
+        c.push(case(format!("fold, {what}"), &[&u], move |_, x| x[0].fold(window)));
+    }
+    let convolution: &[&[usize]] = &[&[1, 4, 3, 2], &[3, 3, 3, 2], &[2, 2, 2, 3]];
+    c.push(case("a convolution and a transposed one", convolution, |_, x| {
+        let same = Window::padded([4, 3], [3; 2], 1, 1).unwrap();
+        let twice = Window { image: [8, 6], patches: [4, 3], kernel: [2; 2], stride: [2; 2], before: [0; 2] };
+        nn::convolve_transposed(nn::convolve(x[0], x[1], same).tanh(), x[2], twice)
+    }));
     c.push(case("triangle of rank 2", &[&[4, 4]], |_, x| x[0].triangle(1.0) * x[0]));
     c.push(case("diagonals there and back", &[&[2, 3, 3], &[4]], |_, x| {
         x[0].diagonal().exp().diagonal_matrix() * x[0] + total(x[1].diagonal_matrix().diagonal().square())
@@ -388,7 +405,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 33;
+    const VARIANTS: usize = 35;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -422,8 +439,11 @@ fn examples() -> Vec<Op> {
         Op::ArgMax => 29,
         Op::Gather => 30,
         Op::SegmentSum => 31,
-        Op::Sprites => 32,
+        Op::Unfold(_) => 32,
+        Op::Fold(_) => 33,
+        Op::Sprites => 34,
     };
+    let window = Window { image: [1; 2], patches: [1; 2], kernel: [1; 2], stride: [1; 2], before: [0; 2] };
     let mut ops = vec![
         Op::Param(0),
         Op::State(0),
@@ -456,6 +476,8 @@ fn examples() -> Vec<Op> {
         Op::ArgMax,
         Op::Gather,
         Op::SegmentSum,
+        Op::Unfold(window),
+        Op::Fold(window),
     ];
     ops.extend(unary::Op::ALL.map(|f| Op::Unary(f, 0.0, 0.0)));
     ops.extend(binary::Op::ALL.map(Op::Binary));
@@ -476,7 +498,9 @@ fn every_op_with_a_rule_has_a_case() {
     for op in examples() {
         match op.gradient() {
             Gradient::Rule => assert!(used.contains(&op.name()), "{} has a rule and no case", op.name()),
-            Gradient::Stops => assert!(used.contains(&op.name()) || matches!(op, Op::Batch(_) | Op::Sprites), "{}", op.name()),
+            Gradient::Stops => {
+                assert!(used.contains(&op.name()) || matches!(op, Op::Batch(_) | Op::Sprites), "{}", op.name())
+            }
             Gradient::Refused => {}
         }
     }

@@ -43,9 +43,15 @@ fn archives_of_numpy_are_read_by_the_names_of_their_arrays() {
     assert!(d.train.labels.iter().all(|&l| l < 3) && d.train.labels.contains(&2));
     let array = || npy("|u1", false, &[20, 2, 3], &six(20));
     let other = npy("|u1", false, &[4, 3, 2], &six(4));
-    refused(file("a.npz", &npz(&[("x_train", array()), ("x_test", other)], true)), "[2, 3, 1] and test images of [3, 2, 1]");
+    refused(
+        file("a.npz", &npz(&[("x_train", array()), ("x_test", other)], true)),
+        "[2, 3, 1] and test images of [3, 2, 1]",
+    );
     let few = npy("|u1", false, &[19], &[1; 19]);
-    refused(file("a.npz", &npz(&[("x_train", array()), ("y_train", few)], true)), "not a label for each of the 20 images");
+    refused(
+        file("a.npz", &npz(&[("x_train", array()), ("y_train", few)], true)),
+        "not a label for each of the 20 images",
+    );
     refused(file("a.npz", &npz(&[("weights", array())], true)), "holds no array of images: none is called x_train");
     refused(file("a.npz", b"PK\x03\x04"), "is no .npz archive");
 }
@@ -112,7 +118,10 @@ fn tables_have_their_labels_first_or_last_or_nowhere() {
         put(dir.path(), &format!("{name}.gz"), &gz(text.as_bytes()));
         for name in [name.to_string(), format!("{name}.gz")] {
             let d = load(&dir, &name, label).unwrap();
-            assert_eq!((d.shape, d.train.len(), d.test.len(), d.train.labels.len()), ([2, 2, 1], 9, 1, if labelled { 9 } else { 0 }));
+            assert_eq!(
+                (d.shape, d.train.len(), d.test.len(), d.train.labels.len()),
+                ([2, 2, 1], 9, 1, if labelled { 9 } else { 0 })
+            );
             let i = usize::from(d.train.labels.get(3).copied().unwrap_or(3));
             let all: Vec<Vec<u8>> = (0..9).map(|i| d.train.image(i).to_vec()).collect();
             assert!(all.contains(&vec![0, (i as f32 * 255.0 / 16.0).round() as u8, 255, 128]), "{name}: {all:?}");
@@ -163,7 +172,10 @@ fn folders_of_pictures_are_flat_or_have_classes() {
     assert!(d.train.labels.iter().filter(|&&l| l == 1).count() >= 4 && d.train.labels.is_sorted());
     let d = load(&dir, "parts", Label::Auto).unwrap();
     assert_eq!((d.shape, d.train.len(), d.test.len()), ([4, 5, 3], 10, 1));
-    assert_eq!((d.train.image(2)[..3].to_vec(), d.test.image(0)[..6].to_vec()), (vec![2, 2, 2], vec![3, 3, 3, 43, 43, 43]));
+    assert_eq!(
+        (d.train.image(2)[..3].to_vec(), d.test.image(0)[..6].to_vec()),
+        (vec![2, 2, 2], vec![3, 3, 3, 43, 43, 43])
+    );
     // What is transparent is on white.
     let mut bytes = std::io::Cursor::new(Vec::new());
     let clear = image::RgbaImage::from_fn(5, 4, |x, _| image::Rgba([100, 0, 0, if x == 0 { 0 } else { 255 }]));

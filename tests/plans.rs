@@ -6,7 +6,7 @@ mod common;
 use common::{Evaluated, Rng, host, kernels_of, layout, load, pack, param, total};
 use elbo::exec::gpu::{Context, Gpu, adapters};
 use elbo::exec::{Cpu, Executor, Reference};
-use elbo::graph::{Axes, Binarise, Count, Distribution, Effect, Graph, Tensor, grad, partial};
+use elbo::graph::{Axes, Binarise, Count, Distribution, Effect, Graph, Tensor, Window, grad, partial};
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{REGISTRY, StepRow, words};
 use elbo::plan::{Buffer, Options, Plan, View, compile, fusion_rules, validate};
@@ -184,7 +184,9 @@ impl<'g> Random<'g> {
         let s = t.shape();
         let r = s.rank();
         let d = s.dims().to_vec();
-        match self.rng.below(6) {
+        match self.rng.below(10) {
+            6 | 7 if r > 0 => self.patches(t),
+            8 | 9 if r > 0 => self.indexed(t),
             0 => t.reshape(&[s.len()]),
             1 if r > 0 && r < 5 => t.reshape(&[&[1], &d[..]].concat()),
             2 if r > 1 => {
@@ -210,6 +212,35 @@ impl<'g> Random<'g> {
             }
             _ => t.reshape(&[1]),
         }
+    }
+
+    /// Patches of an image, or images of what could be patches.
+    fn patches(&mut self, t: Tensor<'g>) -> Tensor<'g> {
+        let (rows, depth) = (t.len() / t.shape().last(), t.shape().last());
+        let height = [4, 3, 2, 1].into_iter().find(|h| rows.is_multiple_of(*h)).expect("1 divides");
+        let grid = [height, rows / height];
+        let kernel = [0, 1].map(|_| 1 + self.rng.below(2));
+        let stride = [0, 1].map(|_| 1 + self.rng.below(2));
+        let before = kernel.map(|k| self.rng.below(k));
+        let x = t.reshape(&[1, grid[0], grid[1], depth]);
+        let other = [0, 1].map(|axis| grid[axis].div_ceil(stride[axis]));
+        if depth.is_multiple_of(kernel[0] * kernel[1]) && self.rng.below(2) == 0 {
+            let image = [0, 1].map(|axis| (grid[axis] - 1) * stride[axis] + 1);
+            return x.fold(Window { image, patches: grid, kernel, stride, before }) * 0.5;
+        }
+        x.unfold(Window { image: grid, patches: other, kernel, stride, before })
+    }
+
+    /// Rows by their index, or the rows of each index added up. An index is drawn, or chosen by a leaf: of numbers that are
+    /// rounded, executors may choose otherwise.
+    fn indexed(&mut self, t: Tensor<'g>) -> Tensor<'g> {
+        let (rows, d, k) = (t.len() / t.shape().last(), t.shape().last(), self.rng.pick(&[1, 3, 5]));
+        let x = t.reshape(&[rows, d]);
+        if self.rng.below(2) == 0 {
+            return x.gather(self.g.random("index", Shape::new(&[1, k]), Distribution::Below(rows), false));
+        }
+        let index = self.leaf(&[rows, k]).argmax();
+        x.segment_sum(index, Shape::new(&[k, d])) * 0.25
     }
 
     fn probabilistic(&mut self, t: Tensor<'g>) -> Tensor<'g> {
@@ -563,7 +594,8 @@ fn random_graphs_cover_the_ops() {
     }
     let ops = "param state const scalar random exp ln sqrt recip abs sign step sigmoid tanh relu softplus square affine \
                clamp inside add sub mul div max min gt broadcast reshape permute slice pad sum matmul bce gaussiankl \
-               reparam detach topk jacobianpenalty batch triangle triangularsolve cholesky withgradient";
+               reparam detach topk jacobianpenalty batch triangle triangularsolve cholesky withgradient unfold \
+               fold argmax gather segmentsum";
     for op in ops.split_whitespace() {
         assert!(used.get(op).is_some_and(|&n| n >= 5), "{op} occurs {:?} times", used.get(op));
     }

@@ -32,7 +32,8 @@ fn the_turn_closes_and_squares_that_are_not_turned_are_whole() {
     for scale in 0..6u32 {
         let half = 5 + scale as usize;
         let corner = picture(index([0, 0, scale, 0, 0, 0]));
-        let inside = |i: usize| (16 - half..16 + half).contains(&(i / SIDE)) && (16 - half..16 + half).contains(&(i % SIDE));
+        let inside =
+            |i: usize| (16 - half..16 + half).contains(&(i / SIDE)) && (16 - half..16 + half).contains(&(i % SIDE));
         assert!(corner.iter().enumerate().all(|(i, &b)| (b == 255) == inside(i)), "scale {scale}");
         // Anywhere: columns and rows of which all 8 samples are inside, or 7 and 8 (of 56, 63 and 64 samples 59 are wanted:
         // a row or a column of 7 is dark).
@@ -146,7 +147,7 @@ fn data_writes_what_was_asked_for() {
         ("data mnist --index 3-1 --out m.png", "--index: `3-1` must rise, and stay below 60000", 2),
         ("data mnist --index x --out m.png", "`x` is no number and no range", 2),
         ("data mnist --factors f.npy --out m.png", "`mnist` is no set of sprites", 2),
-        ("data sprites --factors l.npy --out m.png", "l.npy has 1 axes", 1),
+        ("data sprites --factors l.npy --out m.png", "l.npy has 1 columns", 1),
         ("data a.npy --labels b.npy", "`a.npy` has no labels to write", 2),
         ("data nothing", "no data set, folder or file named `nothing`", 2),
     ] {

@@ -4,7 +4,7 @@ use super::common::{data_name, show};
 use super::trained::wrote;
 use crate::checkpoint::write_whole_at;
 use crate::config::Label;
-use crate::data::{self, Dataset, Images, Options, Split};
+use crate::data::{self, Dataset, Images, Matrix, Options, Split};
 use crate::kernels::outlines::{COUNT, FACTORS, index};
 use crate::report;
 use crate::train::progress::thousands;
@@ -183,7 +183,7 @@ fn parse(list: &str, n: usize) -> Result<Vec<usize>> {
 
 /// The places in the grid of the rows of a file.
 fn places(path: &Path) -> Result<Vec<u32>> {
-    let (columns, values) = data::rows(path)?;
+    let Matrix { columns, values, .. } = Matrix::read(path)?;
     let skipped = match columns {
         6 => 0,
         5 => 1,
@@ -193,11 +193,11 @@ fn places(path: &Path) -> Result<Vec<u32>> {
             return Err(Error::failure(text));
         }
     };
-    let place = |(row, values): (usize, &[f32])| {
+    let place = |(row, values): (usize, &[f64])| {
         let mut classes = [0; 6];
         for (i, &v) in values.iter().enumerate() {
             let n = FACTORS[i + skipped];
-            if !(v >= 0.0 && v < n as f32 && v.fract() == 0.0) {
+            if !(v >= 0.0 && v < n as f64 && v.fract() == 0.0) {
                 let text =
                     format!("{}, row {row}: the class {v} is no whole number from 0 to {}", path.display(), n - 1);
                 return Err(Error::failure(text));

@@ -29,11 +29,7 @@ pub fn run(a: Args) -> Result<()> {
     let mut t = a.run.open_encoder()?;
     let n = t.session.examples(&a.split)?;
     let latent = crate::models::of(&t.session.config.model).latent();
-    let mut codes = Vec::with_capacity(n * latent);
-    let batch = t.session.config.train.batch;
-    for from in (0..n).step_by(batch) {
-        codes.extend(t.session.encode(&a.split, from, batch)?);
-    }
+    let codes = t.session.codes(&a.split)?;
     let bytes = if csv { csv_bytes(&codes, latent) } else { npy(&codes, &[n, latent], &path)? };
     write_whole_at(&path, &bytes)?;
     wrote(&path)

@@ -8,6 +8,7 @@ mod devices;
 mod encode;
 mod eval;
 mod finetune;
+mod metrics;
 mod pictures;
 mod plan;
 mod recipes;
@@ -33,6 +34,8 @@ enum Command {
     Finetune(finetune::Args),
     /// Evaluate a run: its test numbers, beside a baseline
     Eval(eval::Args),
+    /// Score codes whose factors of variation are known: MIG, SAP, DCI, FactorVAE, β-VAE, modularity
+    Metrics(metrics::Args),
     /// Draw pictures from a run's prior
     Sample(pictures::Sample),
     /// Draw test examples above what a run makes of them
@@ -68,6 +71,7 @@ pub fn main() -> u8 {
         Command::Train(a) => train::run(a),
         Command::Finetune(a) => finetune::run(a),
         Command::Eval(a) => done(eval::run(a)),
+        Command::Metrics(a) => done(metrics::run(a)),
         Command::Sample(a) => done(pictures::sample(a)),
         Command::Reconstruct(a) => done(pictures::reconstruct(a)),
         Command::Interpolate(a) => done(pictures::interpolate(a)),

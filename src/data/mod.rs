@@ -11,6 +11,7 @@ mod folder;
 pub mod idx;
 mod images;
 mod levels;
+mod matrix;
 mod names;
 mod npy;
 mod npz;
@@ -19,6 +20,6 @@ mod rectangles;
 mod sprites;
 
 pub use dataset::{Dataset, Images, Options, Split};
+pub use matrix::Matrix;
 pub use names::{load, names};
-pub use npy::rows;
 pub use pack::pack;

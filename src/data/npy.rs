@@ -30,16 +30,6 @@ pub fn split(path: &Path) -> Result<([usize; 3], Split)> {
     Ok((shape, Split::stored(bytes, vec![], shape.iter().product())))
 }
 
-/// Columns, and the numbers row by row, of the table in the file at `path`: \[rows, columns\].
-pub fn rows(path: &Path) -> Result<(usize, Vec<f32>)> {
-    let Source { size, from, .. } = Source::open(path)?;
-    let array = parse(from, size, path)?;
-    match array.shape[..] {
-        [_, columns] => Ok((columns, array.numbers())),
-        _ => Err(wrong(path, format!("has {} axes, and a table has 2", array.shape.len()))),
-    }
-}
-
 /// The array that `from` gives, which has at most `most` bytes; `path` is for messages.
 pub fn parse(mut from: impl Read, most: u64, path: &Path) -> Result<Array> {
     let no = |text: String| wrong(path, format!("is no array of numbers: {text}"));
@@ -100,7 +90,7 @@ pub fn parse(mut from: impl Read, most: u64, path: &Path) -> Result<Array> {
 }
 
 /// The header's bytes. What parses it takes memory for whatever length it states, and descends into every bracket.
-fn header(from: &mut impl Read) -> std::result::Result<Vec<u8>, String> {
+pub(super) fn header(from: &mut impl Read) -> std::result::Result<Vec<u8>, String> {
     let take = |from: &mut dyn Read, n: usize, head: &mut Vec<u8>| match from.take(n as u64).read_to_end(head) {
         Ok(got) if got == n => Ok(()),
         Ok(_) => Err("it ends within its header".to_string()),

@@ -1,5 +1,16 @@
-//! F7: what a model is measured beside.
+//! F7: what a model is measured beside, and what its codes are measured by.
 
+mod boosting;
+pub mod disentanglement;
+mod lbfgs;
+mod logistic;
 mod pca;
+mod probe;
+mod surgery;
+mod svm;
 
+pub use lbfgs::Stop;
+pub use logistic::{Labelled, Logistic};
 pub use pca::Pca;
+pub use probe::Probe;
+pub use surgery::{Surgery, active_units, mean_and_error};

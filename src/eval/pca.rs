@@ -1,7 +1,7 @@
 //! Principal component analysis, the linear autoencoder that needs no training (Baldi & Hornik 1989).
 
 use crate::data::Split;
-use crate::exec::gram;
+use crate::exec::product;
 use nalgebra::{DMatrix, SymmetricEigen};
 
 /// The mean and the leading components of a set of bytes, scaled to [0, 1].
@@ -34,7 +34,7 @@ impl Pca {
             for i in start..start + rows {
                 block.extend(split.image(i).iter().zip(&mean).map(|(&b, m)| (f64::from(b) / 255.0 - m) as f32));
             }
-            for (s, g) in scatter.iter_mut().zip(gram(&block, rows, d)) {
+            for (s, g) in scatter.iter_mut().zip(product(&block, &block, (d, d, rows), (true, false))) {
                 *s += f64::from(g);
             }
         }

@@ -8,7 +8,7 @@ mod once;
 mod reference;
 
 pub use cpu::ceiling;
-pub use cpu::fast::gram;
+pub use cpu::fast::product;
 pub use cpu::{Cpu, FAST};
 pub use device::{Choice, adapter, open};
 pub use host::Host;

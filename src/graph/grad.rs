@@ -142,6 +142,8 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
             let dy = if *scale == 1.0 { dy } else { dy * *scale };
             one(dy.reshape(&dims).broadcast(x[0].shape()))
         }
+        Op::Unfold(window) => one(dy.fold(*window)),
+        Op::Fold(window) => one(dy.unfold(*window)),
         Op::Matmul { ta, tb } => {
             let da = if *ta { x[1].matmul_as(dy, *tb, true) } else { dy.matmul_as(x[1], false, !tb) };
             let db = if *tb { dy.matmul_as(x[0], true, *ta) } else { x[0].matmul_as(dy, !ta, false) };

@@ -8,6 +8,7 @@ mod indices;
 mod matrices;
 mod op;
 mod params;
+mod patches;
 mod tensor;
 
 pub use arena::{Effect, Graph, LogTable, Node, SKIPPED, StateDecl, StateId};
@@ -15,4 +16,5 @@ pub use axes::{Axes, BATCH, FEATURES, LATENTS, SAMPLES};
 pub use grad::{grad, partial, vjp};
 pub use op::{Binarise, Count, Distribution, Draw, Gradient, Op, Picture};
 pub use params::{ALIGN, Bucket, Init, ParamDecl, ParamLayout, Place};
+pub use patches::Window;
 pub use tensor::Tensor;

@@ -1,6 +1,7 @@
 //! The closed set of operations. A new variant does not compile until it has its line in the gradient table
 //! (grad.rs) and its lowering (plan/lower.rs).
 
+use super::patches::Window;
 use crate::kernels::matmul_vec4::Act;
 use crate::kernels::{binary, unary};
 use crate::values::Shape;
@@ -60,6 +61,10 @@ pub enum Op {
     Gather,
     /// The rows of each index added up, in the shape of their table; args: rows \[…, d\], index.
     SegmentSum,
+    /// The patches of images, taps outside of them 0; see [`Tensor::unfold`](super::Tensor::unfold).
+    Unfold(Window),
+    /// Images as sums of patches, the adjoint of the former.
+    Fold(Window),
     /// op(A)·op(B), rank 2, or rank 3 with a common leading axis; `ta`, `tb` transpose the last two axes.
     Matmul {
         /// A is stored transposed.

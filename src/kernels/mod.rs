@@ -24,6 +24,7 @@ pub mod map;
 pub mod matmul_scalar;
 pub mod matmul_vec4;
 pub mod outlines;
+pub mod patches;
 pub mod random;
 pub mod reduce;
 pub mod reparam;
@@ -64,6 +65,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<map::Map>(PhantomData),
     &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
     &Handle::<matmul_vec4::MatmulVec4>(PhantomData),
+    &Handle::<patches::Patches>(PhantomData),
     &Handle::<random::Random>(PhantomData),
     &Handle::<reduce::Reduce>(PhantomData),
     &Handle::<reparam::Reparam>(PhantomData),

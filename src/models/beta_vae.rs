@@ -7,7 +7,7 @@
 //! recon = E_q(z|x)\[−ln p(x|z)\], KL = KL(q(z|x) ‖ N(0, I)), the network that of the VAE.
 
 use super::variational::Terms;
-use super::{Autoencoder, Loss};
+use super::{Autoencoder, Loss, Posterior};
 use crate::config::{BetaVae, Control};
 use crate::graph::Tensor;
 use crate::nn::{Mode, Scope, state_path};
@@ -76,6 +76,14 @@ impl Autoencoder for BetaVae {
         } else {
             None
         })
+    }
+
+    fn posterior<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Option<Posterior<'g>> {
+        Some(self.net.posterior(&(net / "encoder"), x))
+    }
+
+    fn log_weights<'g>(&self, net: &Scope<'g>, x: Tensor<'g>, samples: usize) -> Option<Tensor<'g>> {
+        Some(self.net.with_samples(samples).terms(net, x).log_weights)
     }
 
     fn latent(&self) -> usize {

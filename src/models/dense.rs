@@ -36,6 +36,10 @@ impl<M: OverDense> Autoencoder for M {
         OverDense::layer_loss(self, net, x, layer)
     }
 
+    fn encoder_layers<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Option<Vec<Layer<'g>>> {
+        Some(self.net().encoder_layers(net, x))
+    }
+
     fn latent(&self) -> usize {
         self.net().latent
     }

@@ -14,10 +14,11 @@ mod vae;
 mod variational;
 
 pub use classifier::classifier;
+pub use posterior::Posterior;
 
 use crate::config::{Config, Model};
 use crate::graph::Tensor;
-use crate::nn::Scope;
+use crate::nn::{Layer, Scope};
 use crate::values::Result;
 
 /// What a model minimises, and what it tells of it: scalars per example.
@@ -47,6 +48,22 @@ pub trait Autoencoder {
 
     /// `n` codes from the prior: \[n, latent\]; None where the model has none.
     fn prior<'g>(&self, _net: &Scope<'g>, _n: usize) -> Option<Tensor<'g>> {
+        None
+    }
+
+    /// q(z | x), for a batch x: \[batch, features\]; None where a code is no distribution.
+    fn posterior<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>) -> Option<Posterior<'g>> {
+        None
+    }
+
+    /// ln w = ln p(x|z) + ln p(z) − ln q(z|x) of `samples` codes z ~ q(z|x) of each x: \[samples, batch\], nats; None where
+    /// the model has no such densities.
+    fn log_weights<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>, _samples: usize) -> Option<Tensor<'g>> {
+        None
+    }
+
+    /// The layers from x to the code, where they are all that the encoder is.
+    fn encoder_layers<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>) -> Option<Vec<Layer<'g>>> {
         None
     }
 

@@ -8,7 +8,7 @@
 //! `beta` is for a KL term that is warmed up; what else is done with it is the β-VAE's.
 
 use super::variational::Terms;
-use super::{Autoencoder, Loss};
+use super::{Autoencoder, Loss, Posterior};
 use crate::config::{Objective, Vae};
 use crate::graph::{BATCH, SAMPLES, Tensor};
 use crate::nn::{Mode, Scope};
@@ -38,6 +38,14 @@ impl Autoencoder for Vae {
 
     fn prior<'g>(&self, net: &Scope<'g>, n: usize) -> Option<Tensor<'g>> {
         Some(self.net.prior(net, n))
+    }
+
+    fn posterior<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Option<Posterior<'g>> {
+        Some(self.net.posterior(&(net / "encoder"), x))
+    }
+
+    fn log_weights<'g>(&self, net: &Scope<'g>, x: Tensor<'g>, samples: usize) -> Option<Tensor<'g>> {
+        Some(self.net.with_samples(samples).terms(net, x).log_weights)
     }
 
     fn latent(&self) -> usize {

@@ -47,8 +47,13 @@ impl Variational {
         (net / "prior").normal(&[1, n, self.latent]).reshape(&[n, self.latent])
     }
 
+    /// The same with another number of Monte-Carlo samples.
+    pub fn with_samples(&self, samples: usize) -> Self {
+        Self { samples, ..self.clone() }
+    }
+
     /// q(z | x).
-    fn posterior<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Posterior<'g> {
+    pub fn posterior<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Posterior<'g> {
         let h = mlp(net, x, &self.hidden, self.activation);
         Posterior::new(net, h, self.latent, self.posterior)
     }

@@ -35,7 +35,8 @@ pub fn transposed<'g>(net: &Scope<'g>, of: &Scope<'g>, x: Tensor<'g>, outputs: u
     })
 }
 
-fn uniform(inputs: usize) -> Init {
+/// Uniform on ±1/√inputs.
+pub(super) fn uniform(inputs: usize) -> Init {
     Init::Uniform { bound: 1.0 / (inputs as f64).sqrt() }
 }
 

@@ -3,6 +3,7 @@
 
 mod average;
 mod clock;
+mod conv;
 pub mod corruption;
 mod distributions;
 mod gaussian;
@@ -13,6 +14,10 @@ mod scope;
 
 pub use average::moving_average;
 pub use clock::Clock;
+pub use conv::{
+    Taps, conv_transpose_window, conv_transpose2d, conv_window, conv2d, convolve, convolve_transposed, residual,
+    residual_stack,
+};
 pub use distributions::{
     DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_kl, categorical_nll,
     gaussian_nll, standard_log_prob,

@@ -2,6 +2,7 @@
 //! rule, that the fused and the unfused plan agree.
 
 use super::rewrite::Ir;
+use super::split;
 use crate::graph::Op;
 use crate::kernels::matmul_vec4::{Act, Form};
 use crate::kernels::{binary, unary};
@@ -84,7 +85,12 @@ fn bias(ir: &Ir, uses: &[usize], id: usize) -> Option<(Op, Vec<usize>)> {
     let (Op::Matmul { ta, tb }, Op::Broadcast) = (&ir.nodes[x].op, &ir.nodes[b].op) else { return None };
     let vector = ir.nodes[b].args[0];
     let row = ir.nodes[vector].shape;
-    if uses[x] != 1 || n.shape.rank() != 2 || row.rank() != 1 || row.len() != n.shape.last() {
+    if uses[x] != 1
+        || split::run(ir, x).is_some()
+        || n.shape.rank() != 2
+        || row.rank() != 1
+        || row.len() != n.shape.last()
+    {
         return None;
     }
     let args = vec![ir.nodes[x].args[0], ir.nodes[x].args[1], vector];
@@ -96,9 +102,9 @@ fn linear(Form { ta, tb, bias, act, add, slope, .. }: Form) -> Op {
     Op::Linear { ta, tb, bias, act, add, slope }
 }
 
-/// What a product is so far, where `id` is one that nothing but its reader reads.
+/// What a product is so far, where `id` is one that nothing but its reader reads, and is made at one go.
 fn product(ir: &Ir, uses: &[usize], id: usize) -> Option<Form> {
-    if uses[id] != 1 {
+    if uses[id] != 1 || split::run(ir, id).is_some() {
         return None;
     }
     match ir.nodes[id].op {

@@ -5,8 +5,8 @@ use super::group::{self, Assembled, Group, Tally, TallyProgram, Unit, schedule};
 use super::memory::{self, Temp};
 use super::pair::{Pair, pairs};
 use super::rewrite::{Ir, rewrite};
-use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, validate};
-use crate::graph::{ALIGN, Binarise, Count, Distribution, Effect, Graph, Op, ParamLayout, SKIPPED};
+use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, split, validate};
+use crate::graph::{ALIGN, Binarise, Count, Distribution, Effect, Graph, Op, ParamLayout, SKIPPED, Window};
 use crate::kernels::matmul_vec4::{Act, Form};
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
@@ -373,6 +373,14 @@ impl<'a> Lowering<'a> {
                 ("gather", vec![WG], p.words(), self.all(&n.args))
             }
             Op::SegmentSum => return self.segment_sum(id),
+            Op::Unfold(window) => {
+                let depth = self.ir.nodes[n.args[0]].shape.last();
+                self.patches(k::patches::Op::Unfold, window, len, depth, n.args[0])
+            }
+            Op::Fold(window) => self.patches(k::patches::Op::Fold, window, len, n.shape.last(), n.args[0]),
+            Op::Matmul { ta: true, tb: false } if let Some(run) = split::run(&self.ir, id) => {
+                return self.product_in_runs(id, run);
+            }
             Op::Matmul { ta, tb } => self.matmul(&n.args, Form::product(*ta, *tb)),
             &Op::Linear { ta, tb, bias, act, add, slope } => {
                 self.matmul(&n.args, Form { bias, act, add, slope, ..Form::product(ta, tb) })
@@ -512,6 +520,22 @@ impl<'a> Lowering<'a> {
         ("copy", vec![WG], p.words(), vec![self.here(arg)])
     }
 
+    fn patches(
+        &mut self,
+        op: k::patches::Op,
+        window: &Window,
+        n: usize,
+        channels: usize,
+        arg: usize,
+    ) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
+        let two = |v: [usize; 2]| v.map(|v| v as u32);
+        let ([h, w], [oh, ow], [kh, kw]) = (two(window.image), two(window.patches), two(window.kernel));
+        let ([sy, sx], [py, px]) = (two(window.stride), two(window.before));
+        let (n, c) = (n as u32, channels as u32);
+        let p = k::patches::PatchesParams { n, h, w, c, oh, ow, kh, kw, sy, sx, py, px };
+        ("patches", vec![op as u32, WG], p.words(), vec![self.here(arg)])
+    }
+
     /// An operand of a binary kernel: where it is, and the (div, mod) by which its index follows the result's.
     fn repeated(&mut self, id: usize, shape: Shape) -> (View, u32, u32) {
         let whole = (1, shape.len() as u32);
@@ -611,7 +635,18 @@ impl<'a> Lowering<'a> {
         let n = if tb { b[r - 2] } else { b[r - 1] };
         let batch = if r == 3 { a[0] } else { 1 };
         let p = k::matmul_vec4::MatmulParams { m: m as u32, n: n as u32, k: depth as u32, batch: batch as u32 };
-        let (name, tile) = match k::matmul_vec4::fits(m, n, depth, ta, tb) {
+        self.product(args, form, p)
+    }
+
+    /// The same of known extents.
+    fn product(
+        &mut self,
+        args: &[usize],
+        form: Form,
+        p: k::matmul_vec4::MatmulParams,
+    ) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
+        let [m, n, depth] = [p.m, p.n, p.k].map(|v| v as usize);
+        let (name, tile) = match k::matmul_vec4::fits(m, n, depth, form.ta, form.tb) {
             true => ("matmul_vec4", k::matmul_vec4::TILE),
             false => ("matmul_scalar", k::matmul_scalar::TILE),
         };
@@ -623,6 +658,19 @@ impl<'a> Lowering<'a> {
             ins.push(if is { given.next().expect("an argument a part of the form") } else { ins[0] });
         }
         (name, form.consts().into(), p.words(), ins)
+    }
+
+    /// Aᵀ·B as the sum of products over runs of their rows, which lie one behind the other in both.
+    fn product_in_runs(&mut self, id: usize, run: usize) {
+        let n = self.ir.nodes[id].clone();
+        let [rows, m, columns] = [self.ir.nodes[n.args[0]].shape[0], n.shape[0], n.shape[1]];
+        let batch = rows / run;
+        let p = [m, columns, run, batch].map(|v| v as u32);
+        let p = k::matmul_vec4::MatmulParams { m: p[0], n: p[1], k: p[2], batch: p[3] };
+        let (kernel, consts, params, ins) = self.product(&n.args, Form::product(true, false), p);
+        let out = self.temp(DType::F32, batch * m * columns);
+        self.emit(kernel, consts, params, ins, vec![out], &n.scope);
+        self.sum_up(id, k::reduce::Op::Sum, out, [1, batch, m * columns], 1.0);
     }
 
     /// dW and db, into the range of their bucket that spans both.

@@ -8,6 +8,7 @@ mod memory;
 mod pair;
 mod print;
 mod rewrite;
+mod split;
 mod validate;
 
 pub use fuse::fusion_rules;

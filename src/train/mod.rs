@@ -4,6 +4,7 @@ mod feed;
 mod history;
 pub(crate) mod interrupt;
 pub mod labels;
+mod measure;
 mod metrics;
 pub mod phases;
 pub mod pictures;
@@ -14,6 +15,7 @@ mod recover;
 mod run;
 mod session;
 
+pub use measure::Posteriors;
 pub use metrics::{Means, Record};
 pub use programs::{Program, SetShape};
 pub use progress::Progress;

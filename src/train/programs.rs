@@ -2,10 +2,10 @@
 
 use super::phases::{Part, Phase};
 use crate::config::{self, Config};
-use crate::graph::{Binarise, Gradient, Graph, Op, ParamDecl, ParamLayout, Tensor, grad};
+use crate::graph::{Binarise, FEATURES, Gradient, Graph, Op, ParamDecl, ParamLayout, SAMPLES, Tensor, grad, vjp};
 use crate::kernels::outlines;
-use crate::models::{self, Loss};
-use crate::nn::{Mode, Scalars, Scope, optim};
+use crate::models::{self, Loss, Posterior};
+use crate::nn::{Mode, Scalars, Scope, jacobian, optim};
 use crate::plan::{Options, Plan, compile};
 use crate::values::{DType, Result, Shape};
 
@@ -207,6 +207,75 @@ pub fn encode(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Res
     let z = models::of(&c.model).encode(&net, batch(&net, c, set, n));
     let plan = compile("encode", &graph, &[output(&graph, "codes", z)], layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// A batch of `n` examples of a split, as the model sees it.
+pub fn inputs(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, n);
+    let plan = compile("inputs", &graph, &[output(&graph, "inputs", x)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// ln Σₛ wₛ over `samples` importance samples of each of the `n` examples that [`inputs`] left; None where the model has no
+/// densities.
+pub fn log_weights(
+    c: &Config,
+    set: &SetShape,
+    n: usize,
+    samples: usize,
+    layout: &ParamLayout,
+) -> Result<Option<Program>> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let shape = Shape::new(&[n, set.features]);
+    let x = graph.read(graph.declare(&output_path("inputs", shape.len()), shape, DType::F32)).with_batch_axis(0);
+    let Some(weights) = models::of(&c.model).log_weights(&net, x, samples) else { return Ok(None) };
+    let sum = weights.logsumexp(SAMPLES);
+    let plan = compile("log_weights", &graph, &[output(&graph, "log_weights", sum)], layout, Options::default())?;
+    Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
+}
+
+/// The means and log-variances of q(z | x) of a batch of `n` examples of a split; None where it is no Gaussian of diagonal
+/// covariance.
+pub fn posteriors(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Option<Program>> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let q = models::of(&c.model).posterior(&net, batch(&net, c, set, n));
+    let Some(Posterior::Diagonal(q)) = q else { return Ok(None) };
+    let outputs = [("means", q.mean), ("log_vars", q.log_var)].map(|(what, t)| output(&graph, what, t));
+    let plan = compile("posteriors", &graph, &outputs, layout, Options::default())?;
+    Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
+}
+
+/// ‖J‖²_F of the encoder at each of a batch of `n` examples of a split, J = ∂code/∂x; None where that would take as many
+/// backward passes as a wide code has units.
+pub fn jacobians(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Option<Program>> {
+    /// Rows of J at a time.
+    const BLOCK: usize = 32;
+    /// The widest code of which every unit has a backward pass of its own.
+    const WIDEST: usize = 64;
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, n);
+    let model = models::of(&c.model);
+    let norms = match model.encoder_layers(&net, x) {
+        Some(layers) if layers.len() == 1 => jacobian::closed_form(&layers[0]),
+        Some(layers) => jacobian::exact(&layers, BLOCK),
+        None if model.latent() <= WIDEST => {
+            let code = model.encode(&net, x);
+            let units = graph.constant(1.0, Shape::new(&[model.latent()])).diagonal_matrix();
+            let row = |k: usize| {
+                let unit = units.slice(&[k, 0], &[1, model.latent()]).broadcast(code.shape()).with_batch_axis(0);
+                vjp(&[code], &[unit], &[x])[0].square().sum(FEATURES)
+            };
+            (0..model.latent()).map(row).reduce(|sum, row| sum + row).expect("a code has units")
+        }
+        None => return Ok(None),
+    };
+    let plan = compile("jacobians", &graph, &[output(&graph, "jacobians", norms)], layout, Options::default())?;
+    Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
 }
 
 /// `n` codes from the prior, and their pictures; None where the model has no prior.

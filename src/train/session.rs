@@ -34,6 +34,8 @@ pub struct Session {
     /// The loaded programs of the phases.
     train_ids: Vec<PlanId>,
     train_feed: Feed,
+    /// An epoch has begun.
+    shuffled: bool,
     /// The labels of each split, where there is a classifier.
     labels: Vec<Feed>,
     /// Validation and test split; an empty one is not here.
@@ -222,7 +224,20 @@ impl Session {
         let further = train.split_off(1);
         let train = train.remove(0);
         let (config, held_out, loaded) = (config.clone(), feeds, HashMap::new());
-        Ok(Self { exec, config, layout, train, phases, further, train_ids, train_feed, labels, held_out, loaded })
+        Ok(Self {
+            exec,
+            config,
+            layout,
+            train,
+            phases,
+            further,
+            train_ids,
+            train_feed,
+            shuffled: false,
+            labels,
+            held_out,
+            loaded,
+        })
     }
 
     /// What a checkpoint holds: all that the training step keeps in the Store from step to step.
@@ -275,6 +290,7 @@ impl Session {
     /// Writes the order of an epoch.
     pub fn begin_epoch(&mut self, epoch: u64) -> Result<()> {
         let seed = self.config.train.seed;
+        self.shuffled = true;
         self.train_feed.shuffle(&mut *self.exec, seed, epoch)?;
         let of_train = self.labels.iter_mut().find(|f| f.is_of("train"));
         of_train.map_or(Ok(()), |f| f.shuffle(&mut *self.exec, seed, epoch))
@@ -349,8 +365,10 @@ impl Session {
         &self.program_of(self.phase(step)).plan
     }
 
-    fn held_out(&self, split: &str) -> Result<&Feed> {
-        let found = self.held_out.iter().find(|f| f.shape.split == split);
+    /// A split that is gone through in its own order: a held-out one, or the training set before the first epoch.
+    pub(super) fn held_out(&self, split: &str) -> Result<&Feed> {
+        assert!(split != "train" || !self.shuffled, "the training set has the order of an epoch");
+        let found = self.held_out.iter().chain([&self.train_feed]).find(|f| f.shape.split == split);
         found.ok_or_else(|| Error::usage(format!("this data set has no {split} examples")))
     }
 
@@ -393,7 +411,7 @@ impl Session {
     }
 
     /// The i-th row of a submit that is no training: its noise belongs to the examples from `first` on.
-    fn timeless_row(&self, p: &Program, i: usize, first: usize) -> StepRow {
+    pub(super) fn timeless_row(&self, p: &Program, i: usize, first: usize) -> StepRow {
         let mut row = StepRow::new(StepRow::EVALUATION, i as u32, first as u32, self.config.train.seed);
         p.scalars.fill(&mut row, 0);
         row
@@ -418,15 +436,15 @@ impl Session {
     }
 
     /// For a held-out split and, where there are any, its labels.
-    fn with_feed(&mut self, split: &str, f: impl Fn(&Feed, &mut dyn Executor) -> Result<()>) -> Result<()> {
+    pub(super) fn with_feed(&mut self, split: &str, f: impl Fn(&Feed, &mut dyn Executor) -> Result<()>) -> Result<()> {
         self.held_out(split)?;
         // Not through `held_out`, which would borrow the executor too.
-        let mine = self.held_out.iter().chain(&self.labels).filter(|f| f.is_of(split));
+        let mine = self.held_out.iter().chain([&self.train_feed]).chain(&self.labels).filter(|f| f.is_of(split));
         mine.into_iter().try_for_each(|feed| f(feed, &mut *self.exec))
     }
 
     /// Whether there is a decoder; else why there is no picture.
-    fn decoder(&self) -> Result<()> {
+    pub(super) fn decoder(&self) -> Result<()> {
         match self.config.classifier.classes {
             0 => Ok(()),
             n => Err(Error::usage(format!("this run is a classifier of {n} classes: it has no decoder to draw with"))),
@@ -453,7 +471,7 @@ impl Session {
     }
 
     /// What the last program left under a name.
-    fn output(&mut self, what: &str, elements: usize) -> Result<Vec<f32>> {
+    pub(super) fn output(&mut self, what: &str, elements: usize) -> Result<Vec<f32>> {
         Ok(self.exec.read(&output_path(what, elements))?.f32().to_vec())
     }
 
@@ -514,12 +532,12 @@ impl Session {
     }
 
     /// Loads a plan whose every tensor one binding holds.
-    fn load(&mut self, plan: &Plan) -> Result<PlanId> {
+    pub(super) fn load(&mut self, plan: &Plan) -> Result<PlanId> {
         fits(plan, self.exec.info().binding_elements)?;
         self.exec.load(plan)
     }
 
-    fn once(&mut self, p: &Program, id: PlanId, first: usize) -> Result<()> {
+    pub(super) fn once(&mut self, p: &Program, id: PlanId, first: usize) -> Result<()> {
         let ticket = self.exec.submit(id, &[self.timeless_row(p, 0, first)])?;
         self.exec.fetch(ticket).map(|_| ())
     }

@@ -28,10 +28,16 @@ fn weight_grad(call: &Call, ins: &[In<f32>], outs: &mut [Out<f32>]) {
     rayon::join(product, || column_sums(&dy[..p.k as usize * m], &mut db[..m]));
 }
 
-/// XᵀX of a row-major X: \[rows, columns\], at f32 over all cores.
-pub fn gram(x: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let p = MatmulParams { m: columns as u32, n: columns as u32, k: rows as u32, batch: 1 };
-    let mut y = vec![0.0; columns * columns];
-    matmul::run(&Form::product(true, false), &p, [x; 5], &mut y);
+/// op(A) · op(B): \[m, n\], row-major, at f32 over all cores, where op transposes A or B if it is asked to; the sums are of
+/// k products.
+pub fn product(
+    a: &[f32],
+    b: &[f32],
+    (m, n, k): (usize, usize, usize),
+    (transpose_a, transpose_b): (bool, bool),
+) -> Vec<f32> {
+    let p = MatmulParams { m: m as u32, n: n as u32, k: k as u32, batch: 1 };
+    let mut y = vec![0.0; m * n];
+    matmul::run(&Form::product(transpose_a, transpose_b), &p, [a, b, a, a, a], &mut y);
     y
 }
