@@ -18,9 +18,9 @@ const RATIO: usize = 1032;
 /// A reader has what is unpacked as bytes, as numbers of 4 bytes, and as both for a while.
 const COPIES: usize = 8;
 /// Buffers, tables of decoders, sentences.
-const BASE: usize = 2 << 20;
+const BASE: usize = 256 << 10;
 /// Cases a format.
-const CASES: u32 = 600;
+const CASES: u32 = 400;
 
 /// A byte that says more: sizes are told by large ones.
 const LARGE: [u8; 6] = [0xff, 0x7f, 0x80, 0x00, b'9', b'('];
@@ -93,10 +93,7 @@ fn damage_is_refused_in_a_sentence_and_within_memory() {
             assert!(grown <= allowed, "{file}, case {i}: {grown} bytes of memory for a file of {}", bytes.len());
             if let Err(e) = result {
                 let text = e.to_string();
-                assert!(
-                    !text.contains('\n') && text.contains(dir.path().to_str().unwrap()),
-                    "{file}, case {i}: {text:?}"
-                );
+                assert!(!text.contains('\n') && text.contains(loaded), "{file}, case {i}: {text:?}");
                 assert!(text.len() < 600, "{file}, case {i}: {text}");
                 assert_eq!(e.exit_code(), 1, "{file}, case {i}: {text}");
                 refused += 1;

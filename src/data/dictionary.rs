@@ -2,7 +2,7 @@
 //!
 //! The D atoms are unit vectors, uniform on the sphere. An example has k of them, any k alike, with coefficients c uniform in
 //! [½, 1]. What is made is bytes, x between 0 and 1 clamped and rounded: s leaves the clamp to one number in some thousands,
-//! and rounding is 1/75 of the standard deviation of x. A model's bias takes the ½.
+//! and rounding is 1/70 of the standard deviation of x. A model's bias takes the ½.
 
 use super::dataset::{Dataset, Options, Split};
 use crate::values::{Philox, Result, stream};
@@ -12,9 +12,9 @@ pub const FEATURES: usize = 64;
 /// Atoms, twice as many as numbers.
 pub const ATOMS: usize = 128;
 /// Atoms of an example.
-pub const ACTIVE: usize = 5;
+pub const ACTIVE: usize = 3;
 /// s.
-const SCALE: f64 = 0.4;
+const SCALE: f64 = 0.5;
 const SIDE: usize = 8;
 const TRAIN: usize = 20_000;
 const TEST: usize = 2_000;
