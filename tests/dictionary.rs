@@ -22,13 +22,13 @@ fn found(atoms: &[f64], rows: &[f32]) -> Vec<f64> {
 }
 
 #[test]
-fn a_k_sparse_autoencoder_finds_atoms_and_no_others() {
+fn a_k_sparse_autoencoder_recovers_most_atoms() {
     let c = settings(
         "k-sparse",
         &[
             "data.name=dictionary",
             "data.binarise=none",
-            "model.latent=128",
+            "model.latent=64",
             "model.k={from=64,to=3,steps=4000}",
             "model.alpha=1",
             "train.batch=128",
@@ -47,13 +47,13 @@ fn a_k_sparse_autoencoder_finds_atoms_and_no_others() {
     let after = found(&atoms, &weights(&mut s));
     let many = after.iter().filter(|&&c| c > 0.9).count();
     println!(
-        "mean of the largest cosines {:.3} before, {:.3} after; {many} of 128 above 0.9",
+        "mean of the largest cosines {:.3} before, {:.3} after; {many} of 64 above 0.9",
         mean(&before),
         mean(&after)
     );
-    // Measured: 0.315 before, 0.671 after, 47 atoms above 0.9: the rest stays in local minima.
+    // Measured: 0.283 before, 0.866 after, 53 atoms above 0.9; the rest is in a local minimum.
     assert!(mean(&before) < 0.4, "{}", mean(&before));
-    assert!(mean(&after) > 0.6 && many >= 35, "{after:?}");
+    assert!(mean(&after) > 0.8 && many >= 48, "{after:?}");
     // Another dictionary is not found: the measure is not pleased by whatever was learned.
     let other = found(&dictionary::atoms(1), &weights(&mut s));
     assert!(mean(&other) < 0.4, "{}", mean(&other));

@@ -9,8 +9,8 @@ use crate::values::{Philox, Result, stream};
 
 /// Numbers an example: 8 × 8.
 pub const FEATURES: usize = 64;
-/// Atoms, twice as many as numbers.
-pub const ATOMS: usize = 128;
+/// Atoms, as many as numbers, no two of them orthogonal.
+pub const ATOMS: usize = 64;
 /// Atoms of an example.
 pub const ACTIVE: usize = 3;
 /// s.
