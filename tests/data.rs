@@ -188,10 +188,13 @@ fn an_unknown_name_is_a_usage_error_with_the_nearest_known() {
         &["no data set, folder or file named `mnits`", "did you mean `mnist`?"],
     );
     let e = data::load("qqq", &ALL).unwrap_err();
-    check(&e, 2, &["`qqq`", "data sets: mnist, fashion-mnist, sprites"]);
+    check(&e, 2, &["`qqq`", "data sets: mnist, fashion-mnist, moving-mnist"]);
     assert!(!e.to_string().contains("did you mean"), "{e}");
     check(&data::load(file!(), &ALL).unwrap_err(), 2, &["is a file of no known kind"]);
-    assert_eq!(data::names().collect::<Vec<_>>(), ["mnist", "fashion-mnist", "sprites", "rectangles", "dictionary"]);
+    assert_eq!(
+        data::names().collect::<Vec<_>>(),
+        ["mnist", "fashion-mnist", "moving-mnist", "oscillator", "sprites", "rectangles", "dictionary"]
+    );
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn collect(session: &mut Session) -> Result<Vec<Named>> {
     Ok(tensors)
 }
 
-/// Puts a checkpoint's tensors into a session of the same model: weights, or (`all`) everything that it keeps. Nothing
+/// Puts a checkpoint's tensors into a session of the same model: weights and the model's own state, or (`all`) everything that it keeps. Nothing
 /// is written unless everything fits.
 pub fn restore(session: &mut Session, saved: &Saved, all: bool) -> Result<()> {
     same_settings(&session.config, saved, all)?;
@@ -80,7 +80,11 @@ pub fn restore(session: &mut Session, saved: &Saved, all: bool) -> Result<()> {
     if all && let Some(extra) = saved.names().find(|n| !places.iter().any(|p| p.name == *n)) {
         return Err(saved.bad(&format!("it holds {extra}, which this model has not: it is of another model")));
     }
-    restore_some(session, saved, places.into_iter().filter(|p| all || p.weight).collect())
+    restore_some(
+        session,
+        saved,
+        places.into_iter().filter(|p| all || p.weight || p.path.starts_with("state/")).collect(),
+    )
 }
 
 /// Writes what is saved to these places, unless something does not fit.

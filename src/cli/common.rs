@@ -3,8 +3,10 @@
 use crate::config::{self, Config};
 use crate::data::{self, Dataset};
 use crate::exec::{self, Choice, Executor};
+use crate::models;
 use crate::values::{Error, Result};
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 /// What is run, on what.
 #[derive(clap::Args, Clone)]
@@ -134,6 +136,12 @@ pub fn show(text: &str) -> Result<()> {
 pub fn load_data(c: &Config) -> Result<Dataset> {
     let options =
         data::Options { validation: c.data.validation, test: c.data.test, label: c.data.label, limit: c.data.limit };
+    let path = Path::new(&c.data.name);
+    // A model of sequences reads the second axis of an array as time.
+    let array = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    if array && models::of(&c.model).sequential().is_some() {
+        return data::load_sequences(path, &options);
+    }
     data::load(&c.data.name, &options)
 }
 

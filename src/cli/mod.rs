@@ -4,14 +4,17 @@ mod bench;
 mod check;
 mod common;
 mod data;
+mod decode;
 mod devices;
 mod encode;
 mod eval;
+mod eval_sequences;
 mod finetune;
 mod metrics;
 mod pictures;
 mod plan;
 mod recipes;
+mod rollout;
 mod train;
 mod trained;
 
@@ -46,10 +49,14 @@ enum Command {
     Traverse(pictures::Traverse),
     /// Write a run's pictures and its report.html anew
     Report(pictures::Report),
+    /// Draw what a model of sequences expects after what it was given
+    Rollout(rollout::Args),
     /// Write the codes of a split as .npy or .csv
     Encode(encode::Args),
     /// Say what a data set is, or write its images as .png or .npy
     Data(data::Args),
+    /// Draw the pictures of discrete codes
+    Decode(decode::Args),
     /// List the recipes
     Recipes(recipes::Args),
     /// List the adapters of this machine, with their limits
@@ -77,8 +84,10 @@ pub fn main() -> u8 {
         Command::Interpolate(a) => done(pictures::interpolate(a)),
         Command::Traverse(a) => done(pictures::traverse(a)),
         Command::Report(a) => done(pictures::report(a)),
+        Command::Rollout(a) => done(rollout::run(a)),
         Command::Encode(a) => done(encode::run(a)),
         Command::Data(a) => done(data::run(a)),
+        Command::Decode(a) => done(decode::run(a)),
         Command::Recipes(a) => done(recipes::run(a)),
         Command::Devices(a) => done(devices::run(a)),
         Command::Plan(a) => done(plan::run(a)),

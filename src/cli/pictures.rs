@@ -129,7 +129,7 @@ pub fn traverse(a: Traverse) -> Result<()> {
         png(&path)?;
     }
     let mut t = a.run.open()?;
-    let (latent, n) = (crate::models::of(&t.session.config.model).latent(), t.session.examples("test")?);
+    let (latent, n) = (t.session.code_len(), t.session.examples("test")?);
     if a.example >= n {
         return Err(Error::usage(format!("--example {} is not in the test set: it has {n}, from 0", a.example)));
     }
@@ -176,7 +176,7 @@ pub fn report(a: Report) -> Result<()> {
 /// The most pictures of one command.
 const MOST: usize = 100_000;
 
-fn count(text: &str) -> std::result::Result<usize, String> {
+pub(super) fn count(text: &str) -> std::result::Result<usize, String> {
     match text.parse() {
         Ok(n) if (1..=MOST).contains(&n) => Ok(n),
         _ => Err(format!("write a number from 1 to {MOST}")),
@@ -184,7 +184,7 @@ fn count(text: &str) -> std::result::Result<usize, String> {
 }
 
 /// Refuses a picture's name that says another format.
-fn png(path: &Path) -> Result<()> {
+pub(super) fn png(path: &Path) -> Result<()> {
     let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file());
     if special || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
         return Ok(());

@@ -17,8 +17,9 @@ pub use assign::apply;
 pub use check::{differences, resolve};
 pub use classifier::Classifier;
 pub use model::{
-    Activation, Ae, Average, BetaVae, Contractive, Control, Corruption, Covariance, Dae, Dense, JacobianPenalty,
-    KSparse, Likelihood, Loss, Model, Objective, Sparse, Vae, Variational,
+    Activation, Ae, Average, BetaVae, Codebook, Contractive, Control, Corruption, Covariance, Dae, Dense,
+    JacobianPenalty, KSparse, Likelihood, Loss, Model, Objective, Pixel, Sparse, Start, TdVae, Update, Vae,
+    Variational, VqVae, VqVae2,
 };
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use recipe::{RECIPES, load, names, summary};

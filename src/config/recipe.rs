@@ -13,6 +13,10 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("contractive", include_str!("../../assets/recipes/contractive.toml")),
     ("vae", include_str!("../../assets/recipes/vae.toml")),
     ("beta-vae", include_str!("../../assets/recipes/beta-vae.toml")),
+    ("vq-vae", include_str!("../../assets/recipes/vq-vae.toml")),
+    ("vq-vae-2", include_str!("../../assets/recipes/vq-vae-2.toml")),
+    ("td-vae", include_str!("../../assets/recipes/td-vae.toml")),
+    ("td-vae-oscillator", include_str!("../../assets/recipes/td-vae-oscillator.toml")),
 ];
 
 /// The names of the recipes.

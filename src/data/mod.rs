@@ -15,11 +15,14 @@ mod matrix;
 mod names;
 mod npy;
 mod npz;
+pub mod oscillator;
 mod pack;
 mod rectangles;
+mod sequences;
 mod sprites;
 
-pub use dataset::{Dataset, Images, Options, Split};
+pub use dataset::{Dataset, Images, Options, Sequence, Split, Stored};
 pub use matrix::Matrix;
 pub use names::{load, names};
 pub use pack::pack;
+pub use sequences::load_sequences;

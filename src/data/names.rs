@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::dataset::{Dataset, Options};
-use super::{assets, cifar, csv, dictionary, folder, images, npy, npz, rectangles, sprites};
+use super::dataset::{Dataset, Options, Sequence, Stored};
+use super::{assets, cifar, csv, dictionary, folder, images, npy, npz, oscillator, rectangles, sprites};
 use crate::values::{Error, Result};
 
 /// A name and what loads it.
@@ -12,6 +12,8 @@ type Row = (&'static str, fn(&str, &Options) -> Result<Dataset>);
 const TABLE: &[Row] = &[
     ("mnist", shipped_idx),
     ("fashion-mnist", packaged_idx),
+    ("moving-mnist", moving),
+    ("oscillator", oscillating),
     ("sprites", sprites::load),
     ("rectangles", rectangles::load),
     ("dictionary", dictionary::load),
@@ -89,4 +91,21 @@ fn shipped_idx(name: &str, o: &Options) -> Result<Dataset> {
 /// The same from a package of Debian.
 fn packaged_idx(name: &str, o: &Options) -> Result<Dataset> {
     folder::load(&assets::packaged(name, &IDX)?, name.into(), o)
+}
+
+/// Frames of a sequence of moving digits.
+const MOVING_FRAMES: usize = 20;
+
+/// MNIST's digits as sequences: each moves by a pixel a frame, to the left or to the right.
+fn moving(name: &str, o: &Options) -> Result<Dataset> {
+    let still = shipped_idx("mnist", o)?;
+    let sequence = Some(Sequence { frames: MOVING_FRAMES, stored: Stored::Moving { width: still.shape[1] } });
+    Ok(Dataset { name: name.into(), sequence, ..still })
+}
+
+/// The noisy harmonic oscillator.
+fn oscillating(name: &str, o: &Options) -> Result<Dataset> {
+    let (train, test) = (oscillator::split(oscillator::TRAIN, "train"), oscillator::split(oscillator::TEST, "test"));
+    let sequence = Some(Sequence { frames: oscillator::FRAMES, stored: Stored::Reals });
+    Ok(Dataset { sequence, ..Dataset::divide(name.into(), [1, 1, 1], train, Some(test), o)? })
 }

@@ -7,16 +7,21 @@ mod classifier;
 mod contractive;
 mod dae;
 mod dense;
+mod images;
 mod k_sparse;
 mod posterior;
 mod sparse;
+mod td_vae;
 mod vae;
 mod variational;
+mod vq_vae;
+mod vq_vae_2;
 
 pub use classifier::classifier;
 pub use posterior::Posterior;
+pub use td_vae::{TdTerms, Times};
 
-use crate::config::{Config, Model};
+use crate::config::{Config, Model, TdVae};
 use crate::graph::Tensor;
 use crate::nn::{Layer, Scope};
 use crate::values::Result;
@@ -33,6 +38,50 @@ pub struct Loss<'g> {
     pub unit: &'static str,
     /// The terms, by name.
     pub terms: Vec<(&'static str, Tensor<'g>)>,
+}
+
+/// A level of a discrete code: positions of an image, each of which has a code of every book.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Level {
+    /// Its name, where there are several: `top`.
+    pub name: &'static str,
+    /// Rows of positions.
+    pub height: usize,
+    /// Positions of a row.
+    pub width: usize,
+    /// Books of a position.
+    pub books: usize,
+    /// Entries of a book.
+    pub entries: usize,
+    /// Dimensions of a vector, of all books together.
+    pub dimensions: usize,
+    /// The scope of its codebook: the state `codebook`, or the parameter of that name.
+    pub scope: String,
+}
+
+impl Level {
+    /// Whole numbers of an example: height·width·books.
+    pub fn codes(&self) -> usize {
+        self.height * self.width * self.books
+    }
+
+    /// Numbers of an example in what [`Autoencoder::encode`] gives: height·width·dimensions.
+    pub fn numbers(&self) -> usize {
+        self.height * self.width * self.dimensions
+    }
+
+    /// `NAME what`, or `what` where there is one level.
+    pub fn label(&self, what: &str) -> String {
+        if self.name.is_empty() { what.into() } else { format!("{} {what}", self.name) }
+    }
+}
+
+/// `(top 4×4 of 512)`; with several books, `(7×7×2 of 256)`.
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let books = if self.books > 1 { format!("×{}", self.books) } else { String::new() };
+        write!(f, "({})", self.label(&format!("{}×{}{books} of {}", self.height, self.width, self.entries)))
+    }
 }
 
 /// A model of the family: what its settings stand for, as formulas over a scope.
@@ -83,8 +132,48 @@ pub trait Autoencoder {
         None
     }
 
-    /// Dimensions of the code.
+    /// The model itself where it is one of sequences: its x are \[batch, time, features\].
+    fn sequential(&self) -> Option<&TdVae> {
+        None
+    }
+
+    /// The levels of a discrete code of examples of so many numbers, in the order of [`indices`](Self::indices) and of
+    /// [`encode`](Self::encode); none where the code is real.
+    fn levels(&self, _features: usize) -> Vec<Level> {
+        Vec::new()
+    }
+
+    /// The discrete code of x: \[batch, codes of all levels\], whole numbers; of a level position by position, and of a
+    /// position book by book. None where the code is real.
+    fn indices<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>) -> Option<Tensor<'g>> {
+        None
+    }
+
+    /// The code that stands for a discrete one, as [`encode`](Self::encode) gives it. None where the code is real.
+    fn embed<'g>(&self, _net: &Scope<'g>, _indices: Tensor<'g>, _features: usize) -> Option<Tensor<'g>> {
+        None
+    }
+
+    /// How many rounds of [`round`](Self::round) there are before the first step.
+    fn rounds(&self) -> u64 {
+        0
+    }
+
+    /// A round of what puts the model's own state where it begins, on the first batch x: assignments alone.
+    fn round<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>) {}
+
+    /// Refuses examples of so many numbers, in one sentence, where the network cannot take them.
+    fn accepts(&self, _features: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// Dimensions of the code; of one that is a map, of a position.
     fn latent(&self) -> usize;
+
+    /// Numbers of the code of an example of so many numbers.
+    fn code_len(&self, _features: usize) -> usize {
+        self.latent()
+    }
 
     /// Units of the encoder's hidden layers, outermost first.
     fn hidden(&self) -> &[usize];
@@ -100,6 +189,9 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
         Model::Contractive(c) => c,
         Model::Vae(c) => c,
         Model::BetaVae(c) => c,
+        Model::VqVae(c) => c,
+        Model::VqVae2(c) => c,
+        Model::TdVae(c) => c,
     }
 }
 
@@ -108,12 +200,22 @@ pub fn architecture(c: &Config, features: usize) -> String {
     let (model, m) = (&c.model, of(&c.model));
     let mut parts = vec![features.to_string()];
     parts.extend(m.hidden().iter().map(usize::to_string));
-    parts.push(format!("({})", m.latent()));
+    if let Some(s) = m.sequential() {
+        parts.push(format!("LSTM {}", s.belief));
+    }
+    let levels = m.levels(features);
+    match levels.is_empty() {
+        true => parts.push(format!("({})", m.latent())),
+        false => parts.extend(levels.iter().map(Level::to_string)),
+    }
     if c.classifier.wanted() {
         parts.push(format!("softmax {}", c.classifier.classes));
         return format!("{} {}", model.kind(), parts.join("-"));
     }
-    parts.extend(m.hidden().iter().rev().map(usize::to_string));
+    match m.sequential() {
+        Some(s) => parts.extend(s.decoder.iter().map(usize::to_string)),
+        None => parts.extend(m.hidden().iter().rev().map(usize::to_string)),
+    }
     parts.push(features.to_string());
     format!("{} {}", model.kind(), parts.join("-"))
 }

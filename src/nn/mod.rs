@@ -1,5 +1,5 @@
 //! F5: functions over [`Tensor`](crate::graph::Tensor): scopes and layers, distributions, corruptions, averages,
-//! optimizers, the norm of a Jacobian. What existing ops can express stands here, and is no op.
+//! quantisation, optimizers, the norm of a Jacobian. What existing ops can express stands here, and is no op.
 
 mod average;
 mod clock;
@@ -10,6 +10,8 @@ mod gaussian;
 pub mod jacobian;
 mod layers;
 pub mod optim;
+pub mod quantize;
+mod recurrent;
 mod scope;
 
 pub use average::moving_average;
@@ -20,8 +22,9 @@ pub use conv::{
 };
 pub use distributions::{
     DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN, bernoulli_kl, bernoulli_nll, categorical_kl, categorical_nll,
-    gaussian_nll, standard_log_prob,
+    categorical_nll_at, gaussian_nll, standard_log_prob,
 };
 pub use gaussian::Gaussian;
 pub use layers::{Layer, activate, dense, layers, linear, linear_zeros, mlp, transposed};
+pub use recurrent::{gated_gaussian, lstm};
 pub use scope::{Mode, Scalars, Scope, state_path};

@@ -10,6 +10,6 @@ mod plot;
 pub use codes::{Codes, Plane, between};
 pub use gif::gif;
 pub use grid::{Sheet, pairs, sheet};
-pub use npy::npy;
+pub use npy::{npy, whole_numbers};
 pub use page::{Figure, Page, Section};
 pub use plot::{Line, Panel, curves, scatter};

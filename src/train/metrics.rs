@@ -27,6 +27,12 @@ impl Means {
         self.weight += weight;
     }
 
+    /// Adds a column that is no mean: its value as it is.
+    pub fn push(&mut self, name: &str, value: f64) {
+        self.names.push(name.into());
+        self.sums.push(value * self.weight);
+    }
+
     /// Adds what other means of the same columns hold.
     pub fn merge(&mut self, o: &Self) {
         self.sums.iter_mut().zip(&o.sums).for_each(|(s, v)| *s += v);
@@ -65,9 +71,15 @@ impl Means {
     }
 }
 
-/// A metric as it is printed, with two decimals; the mean activations of `sparse`, which are small, with three.
+/// A metric as it is printed, with two decimals; the mean activations of `sparse`, which are small, with three; the error of
+/// a pixel with five; a count of entries with none.
 pub(super) fn shown(name: &str, value: f64) -> String {
-    let decimals = if name.starts_with("rho.") { 3 } else { 2 };
+    let decimals = match name {
+        "MSE" => 5,
+        _ if name.starts_with("rho.") => 3,
+        _ if name.ends_with("codes used") => 0,
+        _ => 2,
+    };
     format!("{name} {value:.decimals$}")
 }
 

@@ -1,5 +1,6 @@
 //! F7: training and evaluation: graphs from models, the loop over steps, what a run leaves on disk.
 
+pub mod ablation;
 mod feed;
 mod history;
 pub(crate) mod interrupt;
@@ -13,6 +14,7 @@ pub mod programs;
 pub mod progress;
 mod recover;
 mod run;
+mod sequences;
 mod session;
 
 pub use measure::Posteriors;

@@ -132,7 +132,7 @@ fn decoder_reads_encoder(c: &Config, features: usize) -> bool {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
     let model = models::of(&c.model);
-    let z = graph.constant(0.0, Shape::new(&[1, model.latent()])).with_batch_axis(0);
+    let z = graph.constant(0.0, Shape::new(&[1, model.code_len(features)])).with_batch_axis(0);
     model.decode(&net, z, features);
     graph.params().iter().any(|p| Part::Encoder.updates(p.group()))
 }

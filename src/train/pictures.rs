@@ -47,12 +47,14 @@ pub fn draw(session: &mut Session, shape: [usize; 3], run: &Path, at: &Standing)
         let text = "Means since the point before, an example each; the first steps may lie above what is drawn.";
         sections.push(section("Training", text, vec![Figure::Svg(svg)]));
     }
-    let codes = session.encode("test", 0, POINTS)?;
-    let codes = Codes::new(&codes, models::of(&session.config.model).latent());
-    if !session.config.classifier.wanted() {
-        sections.extend(pictures(session, shape, &codes, &dir)?);
+    // A discrete code is a map of entries: no dimension of it is an axis.
+    let encoded = if session.levels().is_empty() { Some(session.encode("test", 0, POINTS)?) } else { None };
+    let codes = encoded.as_ref().map(|values| Codes::new(values, session.code_len()));
+    // One number is no picture.
+    if !session.config.classifier.wanted() && shape.iter().product::<usize>() > 1 {
+        sections.extend(pictures(session, shape, codes.as_ref(), &dir)?);
     }
-    if let Some(Plane { points, axes }) = codes.plane() {
+    if let Some(Plane { points, axes }) = codes.as_ref().and_then(Codes::plane) {
         let labels = session.labels_of("test");
         let svg = report::scatter(&points, &labels[..points.len().min(labels.len())], [&axes[0], &axes[1]])?;
         write_whole_at(&dir.join("codes.svg"), svg.as_bytes())?;
@@ -68,7 +70,7 @@ fn section(title: &str, text: &str, figures: Vec<Figure>) -> Section {
 }
 
 /// The model's pictures: each a file, and a section of the page.
-fn pictures(session: &mut Session, shape: [usize; 3], codes: &Codes, dir: &Path) -> Result<Vec<Section>> {
+fn pictures(session: &mut Session, shape: [usize; 3], codes: Option<&Codes>, dir: &Path) -> Result<Vec<Section>> {
     let mut sections = Vec::new();
     let mut keep = |name: &str, bytes: Vec<u8>, title: &str, text: &str| -> Result<()> {
         write_whole_at(&dir.join(name), &bytes)?;
@@ -88,6 +90,7 @@ fn pictures(session: &mut Session, shape: [usize; 3], codes: &Codes, dir: &Path)
         let text = "The straight line between the codes of two test examples, a row each, decoded.";
         keep("interpolation.png", report::sheet(&pictures, shape, PLACES)?.png()?, "Interpolation", text)?;
     }
+    let Some(codes) = codes else { return Ok(sections) };
     let order: Vec<usize> = codes.by_spread().into_iter().take(DIMENSIONS).collect();
     let pictures = traversals(session, codes, 0, &order, PLACES, prior)?;
     write_whole_at(&dir.join("traversals.png"), &report::sheet(&pictures, shape, PLACES)?.png()?)?;
@@ -111,7 +114,7 @@ fn pictures(session: &mut Session, shape: [usize; 3], codes: &Codes, dir: &Path)
 
 /// `rows` lines between the codes of neighbours in the test set, each of `steps` pictures; None where there is no pair.
 pub fn interpolation(session: &mut Session, rows: usize, steps: usize) -> Result<Option<Vec<f32>>> {
-    let latent = models::of(&session.config.model).latent();
+    let latent = session.code_len();
     let codes = session.encode("test", 0, 2 * rows)?;
     let lines = codes.chunks_exact(2 * latent).map(|pair| pair.split_at(latent));
     let codes: Vec<f32> = lines.flat_map(|(from, to)| report::between(from, to, steps)).collect();

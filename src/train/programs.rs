@@ -1,10 +1,13 @@
 //! The plans of a run, built without a device: a training step, evaluation, reconstruction, samples.
 
 use super::phases::{Part, Phase};
-use crate::config::{self, Config};
-use crate::graph::{Binarise, FEATURES, Gradient, Graph, Op, ParamDecl, ParamLayout, SAMPLES, Tensor, grad, vjp};
+use crate::config::{self, Config, TdVae};
+use crate::data::{Sequence, Stored};
+use crate::graph::{
+    ALIGN, Binarise, FEATURES, Gradient, Graph, Op, ParamDecl, ParamLayout, SAMPLES, Tensor, grad, vjp,
+};
 use crate::kernels::outlines;
-use crate::models::{self, Loss, Posterior};
+use crate::models::{self, Level, Loss, Posterior};
 use crate::nn::{Mode, Scalars, Scope, jacobian, optim};
 use crate::plan::{Options, Plan, compile};
 use crate::values::{DType, Result, Shape};
@@ -27,8 +30,10 @@ pub struct SetShape {
     pub split: &'static str,
     /// Examples.
     pub examples: usize,
-    /// Numbers an example.
+    /// Numbers an example; of sequences, a frame.
     pub features: usize,
+    /// Of sequences.
+    pub sequence: Option<Sequence>,
     /// The whole split lies on the device; else each batch is uploaded.
     pub resident: bool,
     /// The examples are sprites, drawn on the device from their places in the grid; they are resident.
@@ -53,7 +58,7 @@ impl SetShape {
             "validation" => "validation.labels",
             _ => "test.labels",
         };
-        Self { split, features: classes, drawn: false, ..self.clone() }
+        Self { split, features: classes, sequence: None, drawn: false, ..self.clone() }
     }
 
     /// The length of the bytes in words, for batches of `batch` where they are uploaded.
@@ -62,7 +67,17 @@ impl SetShape {
             return outlines::WORDS;
         }
         let rows = if self.resident { self.examples } else { batch };
-        (rows * self.features).div_ceil(4)
+        (rows * self.bytes()).div_ceil(4)
+    }
+
+    /// The bytes of an example.
+    fn bytes(&self) -> usize {
+        self.sequence.map_or(self.features, |s| s.stored.bytes(s.frames, self.features))
+    }
+
+    /// The frames of an example: 1 of one that is no sequence.
+    pub fn frames(&self) -> usize {
+        self.sequence.map_or(1, |s| s.frames)
     }
 }
 
@@ -81,7 +96,29 @@ fn batch<'g>(net: &Scope<'g>, c: &Config, set: &SetShape, batch: usize) -> Tenso
         config::Binarise::Static => Binarise::Static,
         config::Binarise::None => Binarise::None,
     };
-    fed(net, set, batch, binarise)
+    let Some(Sequence { frames, stored }) = set.sequence else { return fed(net, set, batch, binarise) };
+    let all = SetShape { features: set.features * frames, ..set.clone() };
+    let x = match stored {
+        Stored::Bytes => fed(net, &all, batch, binarise),
+        Stored::Reals => fed(net, &all, batch, Binarise::Real),
+        Stored::Moving { width } => {
+            let still = fed(net, set, batch, binarise);
+            let shape = Shape::new(&[batch, frames, set.features / width, width]);
+            (net / "data").within(|| net.graph().moving(still, shape))
+        }
+    };
+    x.reshape(&[batch, frames, set.features]).with_batch_axis(0)
+}
+
+/// The last frame of sequences, or x where it is of none.
+fn last_frame(x: Tensor<'_>) -> Tensor<'_> {
+    match x.shape().dims() {
+        &[batch, time, features] => {
+            let last = x.slice(&[0, time - 1, 0], &[batch, 1, features]);
+            last.reshape(&[batch, features]).with_batch_axis(0)
+        }
+        _ => x,
+    }
 }
 
 fn fed<'g>(net: &Scope<'g>, set: &SetShape, batch: usize, binarise: Binarise) -> Tensor<'g> {
@@ -119,7 +156,13 @@ pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> 
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Train);
     let one = |width| graph.constant(0.0, Shape::new(&[1, width])).with_batch_axis(0);
-    let (model, x) = (models::of(&c.model), one(features));
+    let model = models::of(&c.model);
+    // Of a sequence any length that has the longest jump gives the same parameters.
+    let x = model.sequential().map_or_else(
+        || one(features),
+        |m| graph.constant(0.0, Shape::new(&[1, m.longest() + 1, features])).with_batch_axis(0),
+    );
+    model.accepts(features)?;
     let whole = c.train.alternate.is_empty() && c.train.pretrain == 0 && !c.classifier.freeze;
     let lay_out = if whole { ParamLayout::together } else { ParamLayout::new };
     if c.classifier.wanted() {
@@ -195,7 +238,7 @@ pub fn reconstruct(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -
     let x = batch(&net, c, set, n);
     let z = models::of(&c.model).encode(&net, x);
     let y = models::of(&c.model).decode(&net, z, set.features);
-    let outputs = [("inputs", x), ("codes", z), ("pictures", y)].map(|(what, t)| output(&graph, what, t));
+    let outputs = [("inputs", last_frame(x)), ("codes", z), ("pictures", y)].map(|(what, t)| output(&graph, what, t));
     let plan = compile("reconstruct", &graph, &outputs, layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
@@ -250,7 +293,7 @@ pub fn posteriors(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) ->
 }
 
 /// ‖J‖²_F of the encoder at each of a batch of `n` examples of a split, J = ∂code/∂x; None where that would take as many
-/// backward passes as a wide code has units.
+/// backward passes as a wide code has units, or the code is discrete.
 pub fn jacobians(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Option<Program>> {
     /// Rows of J at a time.
     const BLOCK: usize = 32;
@@ -260,22 +303,44 @@ pub fn jacobians(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> 
     let net = Scope::root(&graph, Mode::Evaluate);
     let x = batch(&net, c, set, n);
     let model = models::of(&c.model);
+    let units = model.code_len(set.features);
+    if !model.levels(set.features).is_empty() {
+        return Ok(None);
+    }
     let norms = match model.encoder_layers(&net, x) {
         Some(layers) if layers.len() == 1 => jacobian::closed_form(&layers[0]),
         Some(layers) => jacobian::exact(&layers, BLOCK),
-        None if model.latent() <= WIDEST => {
+        None if units <= WIDEST => {
             let code = model.encode(&net, x);
-            let units = graph.constant(1.0, Shape::new(&[model.latent()])).diagonal_matrix();
+            let identity = graph.constant(1.0, Shape::new(&[units])).diagonal_matrix();
             let row = |k: usize| {
-                let unit = units.slice(&[k, 0], &[1, model.latent()]).broadcast(code.shape()).with_batch_axis(0);
+                let unit = identity.slice(&[k, 0], &[1, units]).broadcast(code.shape()).with_batch_axis(0);
                 vjp(&[code], &[unit], &[x])[0].square().sum(FEATURES)
             };
-            (0..model.latent()).map(row).reduce(|sum, row| sum + row).expect("a code has units")
+            (0..units).map(row).reduce(|sum, row| sum + row).expect("a code has units")
         }
         None => return Ok(None),
     };
     let plan = compile("jacobians", &graph, &[output(&graph, "jacobians", norms)], layout, Options::default())?;
     Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
+}
+
+/// The discrete codes of a batch of `n` examples of a split. Panics where the code is real.
+pub fn indices(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let index = models::of(&c.model).indices(&net, batch(&net, c, set, n)).expect("a model of discrete codes");
+    let plan = compile("indices", &graph, &[output(&graph, "indices", index)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// One round of what puts a model's own state where it begins, on a batch as training sees it.
+pub fn begin(c: &Config, set: &SetShape, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Train);
+    models::of(&c.model).round(&net, batch(&net, c, set, c.train.batch));
+    let plan = compile("begin", &graph, &[], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
 
 /// `n` codes from the prior, and their pictures; None where the model has no prior.
@@ -293,13 +358,83 @@ pub fn codes_path(n: usize) -> String {
     format!("in/codes/{n}")
 }
 
+/// The pictures of `n` discrete codes that the host wrote. Panics where the code is real.
+pub fn decode_indices(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let model = models::of(&c.model);
+    let codes: usize = model.levels(features).iter().map(Level::codes).sum();
+    let index = graph.read(graph.declare(&indices_path(n), Shape::new(&[n, codes]), DType::F32)).with_batch_axis(0);
+    let z = model.embed(&net, index, features).expect("a model of discrete codes");
+    let y = model.decode(&net, z, features);
+    let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// The Store path of the `n` discrete codes that [`decode_indices`] reads.
+pub fn indices_path(n: usize) -> String {
+    format!("in/indices/{n}")
+}
+
 /// The pictures of `n` codes that the host wrote.
 pub fn decode(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Result<Program> {
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Evaluate);
-    let shape = Shape::new(&[n, models::of(&c.model).latent()]);
+    let shape = Shape::new(&[n, models::of(&c.model).code_len(features)]);
     let z = graph.read(graph.declare(&codes_path(n), shape, DType::F32)).with_batch_axis(0);
     let y = models::of(&c.model).decode(&net, z, features);
     let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// The sequences of a batch of `n` examples: \[n, frames, features\].
+pub fn frames(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, n);
+    let plan = compile("frames", &graph, &[output(&graph, "frames", x)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// What a model of sequences expects after the first `given` frames: the last of these as it sees it, and a frame after each
+/// of the jumps: \[1 + jumps, n, features\].
+pub fn rollout(
+    c: &Config,
+    model: &TdVae,
+    set: &SetShape,
+    n: usize,
+    layout: &ParamLayout,
+    (given, jumps): (usize, &[usize]),
+) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let frames = model.rollout(&net, batch(&net, c, set, n), given, jumps);
+    let each = n * set.features;
+    // Places of a pack begin where a binding can.
+    let places = (0..frames.len()).map(|i| i * each.next_multiple_of(ALIGN)).collect();
+    let len = frames.len() * each.next_multiple_of(ALIGN);
+    let out = graph.pack(&output_path("rollout", len), &frames, places, len);
+    let plan = compile("rollout", &graph, &[out], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// −ln p of a frame after a jump of each of these lengths, of batches of `size` examples: nats.
+pub fn jump_nll(
+    c: &Config,
+    model: &TdVae,
+    set: &SetShape,
+    size: usize,
+    layout: &ParamLayout,
+    jumps: &[usize],
+) -> Result<Program> {
+    /// Draws of z a frame.
+    const SAMPLES: usize = 16;
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, size);
+    let of = |&jump: &usize| (format!("jump {jump}"), model.jump_nll(&net, x, jump, SAMPLES));
+    let columns: Vec<_> = jumps.iter().map(of).collect();
+    graph.log(&columns);
+    let plan = compile("jumps", &graph, &[], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "nats" })
 }

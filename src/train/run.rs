@@ -342,17 +342,22 @@ impl Trainer {
     }
 
     /// Takes in the metrics of the steps from `from` on.
-    fn take(&mut self, session: &Session, from: u64, rows: &[Vec<f32>]) -> Result<()> {
+    fn take(&mut self, session: &mut Session, from: u64, rows: &[Vec<f32>]) -> Result<()> {
         if from >= self.stage.1 {
             self.enter(session, from);
         }
         for (i, row) in rows.iter().enumerate() {
-            self.step(from + i as u64, row)?;
+            let step = from + i as u64;
+            // A submit ends where an epoch does, and nothing after it is in flight: the state is that of the epoch's end.
+            let ends = (step + 1).is_multiple_of(self.per_epoch);
+            let used = if ends { session.recently_used(self.per_epoch)? } else { Vec::new() };
+            self.step(step, row, &used)?;
         }
         Ok(())
     }
 
-    fn step(&mut self, step: u64, row: &[f32]) -> Result<()> {
+    /// `used`: what the end of an epoch has to say beside the means.
+    fn step(&mut self, step: u64, row: &[f32], used: &[(String, f64)]) -> Result<()> {
         let (done, epoch) = (step + 1, step / self.per_epoch);
         if row.get(self.skipped_column).is_some_and(|&s| s > 0.0) {
             // Its numbers mean nothing: they are left out of the means.
@@ -380,7 +385,8 @@ impl Trainer {
             // In a sitting that began within the epoch, only its own steps count for the speed.
             let steps = done - self.first.max(epoch * self.per_epoch);
             let speed = self.batch * steps as f64 / self.epoch_started.elapsed().as_secs_f64();
-            let more = [self.place(epoch), vec![("examples_per_s", json!(speed))]].concat();
+            let used = used.iter().map(|(name, n)| (name.as_str(), json!(n))).collect();
+            let more = [self.place(epoch), vec![("examples_per_s", json!(speed))], used].concat();
             self.record.line("epoch", done, &self.epoch, &more)?;
             self.bar.epoch(epoch, &self.epoch, speed);
             self.epoch.clear();

@@ -5,13 +5,13 @@ use super::labels;
 use super::metrics::{Means, shown};
 use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
-use crate::config::Config;
-use crate::data::{Dataset, Images, Split};
+use crate::config::{Config, Likelihood};
+use crate::data::{Dataset, Images, Split, Stored};
 use crate::exec::{Executor, PlanId, Span, Ticket};
 use crate::graph::{Graph, ParamLayout};
 use crate::kernels::StepRow;
-use crate::models;
-use crate::nn::{Mode, Scope, optim};
+use crate::models::{self, Level};
+use crate::nn::{Mode, Scope, optim, state_path};
 use crate::plan::{Options, Plan, StoreRef};
 use crate::values::{DType, Error, Result};
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ pub struct Session {
     further: Vec<Program>,
     /// The loaded programs of the phases.
     train_ids: Vec<PlanId>,
-    train_feed: Feed,
+    pub(super) train_feed: Feed,
     /// An epoch has begun.
     shuffled: bool,
     /// The labels of each split, where there is a classifier.
@@ -53,6 +53,30 @@ fn fits(plan: &Plan, limit: usize) -> Result<()> {
             "{name} would have {len} elements, more than the {limit} that one binding of this device holds: take a \
              smaller model, batch or number"
         ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a model of sequences over anything else, and the other way round.
+fn sequences(c: &Config, data: &Dataset) -> Result<()> {
+    let (kind, name) = (c.model.kind(), &data.name);
+    match (models::of(&c.model).sequential(), data.sequence) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => {
+            Err(Error::usage(format!("`{name}` is a set of sequences, and {kind} learns single examples: td-vae does")))
+        }
+        (Some(_), None) => Err(Error::usage(format!(
+            "{kind} learns sequences, and `{name}` is a set of single examples: moving-mnist and oscillator are sequences, \
+             and so is a .npy of [examples, time, …]"
+        ))),
+        (Some(m), Some(s)) if m.longest() >= s.frames => Err(Error::usage(format!(
+            "the sequences of `{name}` have {} frames, too few for a jump of {}: lower model.jumps or model.far_jumps",
+            s.frames,
+            m.longest()
+        ))),
+        (Some(m), Some(s)) if s.stored == Stored::Reals && m.likelihood == Likelihood::Bernoulli => {
+            Err(Error::usage(format!("the numbers of `{name}` are any reals: set model.likelihood=gaussian")))
+        }
         _ => Ok(()),
     }
 }
@@ -98,6 +122,9 @@ enum Task {
     Evaluate,
     Encode,
     Reconstruct,
+    Indices,
+    Decode,
+    DecodeIndices,
 }
 
 /// The result of an evaluation.
@@ -118,6 +145,13 @@ impl Evaluation {
         let terms: Vec<String> = parts.collect();
         if terms.is_empty() { head } else { format!("{head} ({})", terms.join(", ")) }
     }
+}
+
+/// e^H of counts, H = −Σ p ln p.
+fn perplexity(counts: &[u64]) -> f64 {
+    let all = counts.iter().sum::<u64>() as f64;
+    let terms = counts.iter().filter(|&&c| c > 0).map(|&c| c as f64 / all);
+    (-terms.map(|p| p * p.ln()).sum::<f64>()).exp()
 }
 
 /// Codes and pictures of a batch.
@@ -157,12 +191,13 @@ impl Session {
             let text = format!("`{name}` has {n} training examples, fewer than the {batch} of train.batch");
             return Err(Error::usage(text));
         }
-        let limit = exec.info().binding_elements;
+        sequences(config, &data)?;
+        let (limit, sequence) = (exec.info().binding_elements, data.sequence);
         let features = data.shape.iter().product();
         let drawn = matches!(data.train.images, Images::Sprites(_));
         let layout = programs::layout(config, features, limit)?;
         let shape = |split: &'static str, examples: usize| {
-            let mut shape = SetShape { split, examples, features, resident: true, drawn };
+            let mut shape = SetShape { split, examples, features, sequence, resident: true, drawn };
             shape.resident = drawn || config.data.resident && shape.data_words(0) <= limit;
             shape
         };
@@ -313,6 +348,9 @@ impl Session {
         if from == start && from > 0 {
             self.forget_moments()?;
         }
+        if from == 0 {
+            self.begin()?;
+        }
         let scalars = &self.program_of(phase).scalars;
         let row = |i: usize| {
             let step = from + i as u64;
@@ -324,6 +362,24 @@ impl Session {
         let rows: Vec<StepRow> = (0..count).map(row).collect();
         self.upload_train(rows[0].first as usize)?;
         Ok((phase, rows))
+    }
+
+    /// Before the first step a model puts its own state where it begins, in rounds on the first batch.
+    fn begin(&mut self) -> Result<()> {
+        let rounds = if self.config.classifier.wanted() { 0 } else { models::of(&self.config.model).rounds() };
+        if rounds == 0 {
+            return Ok(());
+        }
+        let p = programs::begin(&self.config, &self.train_feed.shape, &self.layout)?;
+        let id = self.load(&p.plan)?;
+        self.upload_train(0)?;
+        for round in 0..rounds {
+            let mut row = StepRow::new(round as u32, 0, 0, self.config.train.seed);
+            p.scalars.fill(&mut row, round);
+            let ticket = self.exec.submit(id, &[row])?;
+            self.exec.fetch(ticket)?;
+        }
+        Ok(())
     }
 
     /// A stage begins with moments of 0: what another stage updated, and this one does not, then stays as it is, bit for bit.
@@ -387,7 +443,38 @@ impl Session {
             let rest = self.evaluate_batches(split, n / size * size, 1, n % size)?;
             e.means.merge(&rest.means);
         }
+        if !self.config.classifier.wanted() {
+            for (name, value) in self.usage(split)? {
+                e.means.push(&name, value);
+            }
+        }
         Ok(e)
+    }
+
+    /// Of each level of a discrete code, over a whole split: the perplexity of the use of its entries, the mean over its
+    /// books; and the entries that are used, of all its books.
+    fn usage(&mut self, split: &str) -> Result<Vec<(String, f64)>> {
+        let (levels, n, batch) = (self.levels(), self.examples(split)?, self.config.train.batch);
+        if levels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut counts: Vec<Vec<u64>> = levels.iter().map(|l| vec![0; l.books * l.entries]).collect();
+        for from in (0..n).step_by(batch) {
+            let mut indices = self.indices(split, from, batch)?.into_iter();
+            for _ in from..n.min(from + batch) {
+                for (level, counts) in levels.iter().zip(&mut counts) {
+                    for (place, i) in indices.by_ref().take(level.codes()).enumerate() {
+                        counts[place % level.books * level.entries + i as usize] += 1;
+                    }
+                }
+            }
+        }
+        let of_level = |(l, counts): (&Level, &Vec<u64>)| {
+            let perplexity = counts.chunks(l.entries).map(perplexity).sum::<f64>() / l.books as f64;
+            let used = counts.iter().filter(|&&c| c > 0).count();
+            [(l.label("perplexity"), perplexity), (l.label("codes used"), used as f64)]
+        };
+        Ok(levels.iter().zip(&counts).flat_map(of_level).collect())
     }
 
     /// The program of a task for batches of `n` of a split, loaded at its first use.
@@ -401,6 +488,8 @@ impl Session {
             Task::Evaluate => programs::evaluate,
             Task::Encode => programs::encode,
             Task::Reconstruct => programs::reconstruct,
+            Task::Indices => programs::indices,
+            Task::Decode | Task::DecodeIndices => unreachable!("a decoder reads no split"),
         };
         let p = build(&self.config, &shape, n, &self.layout)?;
         self.with_feed(split, |feed, exec| feed.prepare(exec, n))?;
@@ -451,6 +540,41 @@ impl Session {
         }
     }
 
+    /// Numbers of the code of an example.
+    pub fn code_len(&self) -> usize {
+        models::of(&self.config.model).code_len(self.train_feed.shape.features)
+    }
+
+    /// The levels of the code of an example; none where it is real.
+    pub fn levels(&self) -> Vec<Level> {
+        models::of(&self.config.model).levels(self.train_feed.shape.features)
+    }
+
+    /// Of each level of a discrete code whose entries are moving averages: those that one of the last `steps` steps used.
+    pub fn recently_used(&mut self, steps: u64) -> Result<Vec<(String, f64)>> {
+        let mut used = Vec::new();
+        for level in self.levels() {
+            let path = state_path(&format!("{}.age", level.scope));
+            if self.state().any(|s| s.path == path) {
+                let ages = self.exec.read(&path)?;
+                let count = ages.f32().iter().filter(|&&age| f64::from(age) < steps as f64).count();
+                used.push((level.label("codes used"), count as f64));
+            }
+        }
+        Ok(used)
+    }
+
+    /// The entries of a level's codebook: books·entries·d numbers, \[books, entries, d\].
+    pub fn codebook(&mut self, level: &Level) -> Result<Vec<f32>> {
+        let path = format!("{}.codebook", level.scope);
+        let Some(index) = self.layout.find(&path) else {
+            return Ok(self.exec.read(&state_path(&path))?.f32().to_vec());
+        };
+        let place = self.layout.places[index];
+        let bucket = self.exec.read(&self.layout.path(place.bucket))?;
+        Ok(bucket.f32()[place.offset..][..self.layout.params[index].shape.len()].to_vec())
+    }
+
     /// How many examples a held-out split has.
     pub fn examples(&self, split: &str) -> Result<usize> {
         Ok(self.held_out(split)?.shape.examples)
@@ -478,27 +602,72 @@ impl Session {
     /// The codes of the examples `from .. from + n` of a held-out split, n·latent numbers.
     pub fn encode(&mut self, split: &str, from: usize, n: usize) -> Result<Vec<f32>> {
         let n = self.once_on(Task::Encode, split, from, n)?;
-        self.output("codes", n * models::of(&self.config.model).latent())
+        self.output("codes", n * self.code_len())
     }
 
     /// The examples `from .. from + n` of a held-out split, their codes and their reconstructions.
     pub fn reconstruct(&mut self, split: &str, from: usize, n: usize) -> Result<Decoded> {
         self.decoder()?;
         let n = self.once_on(Task::Reconstruct, split, from, n)?;
-        let (latent, features) = (models::of(&self.config.model).latent(), self.train_feed.shape.features);
+        let (latent, features) = (self.code_len(), self.train_feed.shape.features);
         let (inputs, codes) = (self.output("inputs", n * features)?, self.output("codes", n * latent)?);
         Ok(Decoded { inputs, codes, pictures: self.output("pictures", n * features)? })
     }
 
-    /// The pictures of codes, n·latent numbers.
+    /// The discrete codes of the examples `from .. from + n` of a held-out split, as many an example as its levels have.
+    pub fn indices(&mut self, split: &str, from: usize, n: usize) -> Result<Vec<u32>> {
+        if self.levels().is_empty() {
+            return Err(Error::usage("the codes of this model are real numbers, and no indices"));
+        }
+        let n = self.once_on(Task::Indices, split, from, n)?;
+        let codes = n * self.levels().iter().map(Level::codes).sum::<usize>();
+        Ok(self.output("indices", codes)?.into_iter().map(|i| i as u32).collect())
+    }
+
+    /// The pictures of codes, n·code_len numbers.
     pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
+        let n = codes.len() / self.code_len();
+        self.decoded(Task::Decode, programs::codes_path(n), n, codes, programs::decode)
+    }
+
+    /// The pictures of discrete codes, as many an example as its levels have.
+    pub fn decode_indices(&mut self, indices: &[u32]) -> Result<Vec<f32>> {
+        let levels = self.levels();
+        // Position by position, the number of entries that its code may name.
+        let most: Vec<u32> = levels.iter().flat_map(|l| vec![l.entries as u32; l.codes()]).collect();
+        if most.is_empty() || !indices.len().is_multiple_of(most.len()) {
+            let (got, codes) = (indices.len(), most.len());
+            return Err(Error::usage(format!(
+                "{got} codes are no whole examples of this model, which has {codes} each"
+            )));
+        }
+        if let Some((i, k)) = indices.iter().zip(most.iter().cycle()).find(|(i, k)| i >= k) {
+            return Err(Error::usage(format!("the code {i} is not in its book: codes are below {k}")));
+        }
+        let (n, reals) = (indices.len() / most.len(), indices.iter().map(|&i| i as f32).collect::<Vec<f32>>());
+        self.decoded(Task::DecodeIndices, programs::indices_path(n), n, &reals, programs::decode_indices)
+    }
+
+    /// Writes what a decoder of `n` codes reads, and runs it.
+    fn decoded(
+        &mut self,
+        task: Task,
+        path: String,
+        n: usize,
+        codes: &[f32],
+        build: fn(&Config, usize, usize, &ParamLayout) -> Result<Program>,
+    ) -> Result<Vec<f32>> {
         self.decoder()?;
-        let (n, features) = (codes.len() / models::of(&self.config.model).latent(), self.train_feed.shape.features);
-        let path = programs::codes_path(n);
-        self.exec.create(&path, DType::F32, codes.len())?;
+        let features = self.train_feed.shape.features;
+        let key = (task, "", n);
+        if !self.loaded.contains_key(&key) {
+            self.exec.create(&path, DType::F32, codes.len())?;
+            let p = build(&self.config, n, features, &self.layout)?;
+            let id = self.load(&p.plan)?;
+            self.loaded.insert(key, (Rc::new(p), id));
+        }
         self.exec.write(&path, 0, &codes.to_vec().into())?;
-        let p = programs::decode(&self.config, n, features, &self.layout)?;
-        let id = self.load(&p.plan)?;
+        let (p, id) = self.loaded[&key].clone();
         self.once(&p, id, 0)?;
         self.output("pictures", n * features)
     }
@@ -535,6 +704,17 @@ impl Session {
     pub(super) fn load(&mut self, plan: &Plan) -> Result<PlanId> {
         fits(plan, self.exec.info().binding_elements)?;
         self.exec.load(plan)
+    }
+
+    /// Runs a program, loaded for this, once on the examples `from .. from + n` of a held-out split: its metrics.
+    pub(super) fn once_of(&mut self, p: &Program, split: &str, from: usize, n: usize) -> Result<Vec<Vec<f32>>> {
+        self.with_feed(split, |feed, exec| {
+            feed.prepare(exec, n)?;
+            feed.upload(exec, from, n)
+        })?;
+        let id = self.load(&p.plan)?;
+        let ticket = self.exec.submit(id, &[self.timeless_row(p, 0, from)])?;
+        self.exec.fetch(ticket)
     }
 
     pub(super) fn once(&mut self, p: &Program, id: PlanId, first: usize) -> Result<()> {

@@ -2,23 +2,29 @@
 
 mod ae;
 mod beta_vae;
+mod codebook;
 mod contractive;
 mod dae;
 mod dense;
 mod k_sparse;
 mod sparse;
+mod td_vae;
 mod vae;
 mod variational;
+mod vq_vae;
 
 pub use ae::Ae;
 pub use beta_vae::{BetaVae, Control};
+pub use codebook::{Codebook, Start, Update};
 pub use contractive::{Contractive, JacobianPenalty};
 pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
 pub use k_sparse::KSparse;
 pub use sparse::{Average, Sparse};
+pub use td_vae::TdVae;
 pub use vae::{Objective, Vae};
 pub use variational::{Covariance, Likelihood, Variational};
+pub use vq_vae::{Pixel, VqVae, VqVae2};
 
 use super::settings::{at_least_one, at_most};
 use crate::values::{Error, Result};
@@ -42,11 +48,19 @@ pub enum Model {
     Vae(Vae),
     /// β-VAE, Higgins et al. 2017; Burgess et al. 2018.
     BetaVae(BetaVae),
+    /// Neural Discrete Representation Learning, van den Oord et al. 2017.
+    VqVae(VqVae),
+    /// Generating Diverse High-Fidelity Images with VQ-VAE-2, Razavi et al. 2019.
+    #[serde(rename = "vq-vae-2")]
+    VqVae2(VqVae2),
+    /// Temporal Difference VAE, Gregor et al. 2019.
+    TdVae(TdVae),
 }
 
 impl Model {
     /// What `model.kind` may be.
-    pub const KINDS: &[&str] = &["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae"];
+    pub const KINDS: &[&str] =
+        &["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae", "vq-vae", "vq-vae-2", "td-vae"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
@@ -58,6 +72,9 @@ impl Model {
             Self::Contractive(_) => "contractive",
             Self::Vae(_) => "vae",
             Self::BetaVae(_) => "beta-vae",
+            Self::VqVae(_) => "vq-vae",
+            Self::VqVae2(_) => "vq-vae-2",
+            Self::TdVae(_) => "td-vae",
         }
     }
 
@@ -70,6 +87,9 @@ impl Model {
             Self::Contractive(c) => c.validate(),
             Self::Vae(vae) => vae.validate(),
             Self::BetaVae(c) => c.validate(),
+            Self::VqVae(c) => c.validate(),
+            Self::VqVae2(c) => c.net.validate(),
+            Self::TdVae(c) => c.validate(),
         }
     }
 }
