@@ -252,3 +252,32 @@ fn image_size(path: &std::path::Path) -> (u32, u32) {
     let at = |i: usize| u32::from_be_bytes(bytes[i..i + 4].try_into().unwrap());
     (at(16), at(20))
 }
+
+/// Sequences of a user's own, of bytes and of reals.
+#[test]
+fn arrays_are_sequences() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let few = "--device cpu --quiet --set train.batch=8 --steps 4 --set model.frame=[] --set model.decoder=[] --force --out run";
+    // A wave a sequence, of two numbers a frame.
+    let wave = |i: usize| ((i / 24) as f64 * 0.7 + (i % 24 / 2) as f64 * 0.5 + (i % 2) as f64).sin();
+    let reals: Vec<f32> = (0..40 * 24).map(|i| wave(i) as f32).collect();
+    let path = at.join("waves.npy");
+    std::fs::write(&path, elbo::report::npy(&reals, &[40, 12, 2], &path).unwrap()).unwrap();
+    let refused = run::elbo(at, &format!("train td-vae --data waves.npy {few}"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("set model.likelihood=gaussian"));
+    let (said, _) = run::succeeds(at, &format!("train td-vae --data waves.npy --set model.likelihood=gaussian {few}"));
+    assert!(said.starts_with("test -ELBO"), "{said}");
+    let (said, _) = run::succeeds(at, "eval run --device cpu");
+    assert!(said.contains("a frame after a jump"), "{said}");
+    // The header of version 1.0, and bytes that are lit or not.
+    let head = "{'descr': '|u1', 'fortran_order': False, 'shape': (40, 6, 2, 3), }";
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(((head.len() + 1) as u16).to_le_bytes());
+    bytes.extend(format!("{head}\n").bytes());
+    bytes.extend((0..40 * 36).map(|i| if (i / 36 + i) % 5 < 2 { 255u8 } else { 0 }));
+    std::fs::write(at.join("bits.npy"), bytes).unwrap();
+    run::succeeds(at, &format!("train td-vae --data bits.npy {few}"));
+    let (said, _) = run::succeeds(at, "rollout run --device cpu -n 2 --given 3");
+    assert!(said.contains("rollout.gif"), "{said}");
+}

@@ -37,7 +37,7 @@ pub struct Jumps;
 
 /// A number below n: the high word of word·n.
 fn below(word: u32, n: u32) -> u32 {
-    (u64::from(word) * u64::from(n) >> 32) as u32
+    ((u64::from(word) * u64::from(n)) >> 32) as u32
 }
 
 impl Twin for Jumps {

@@ -96,13 +96,15 @@ fn batch<'g>(net: &Scope<'g>, c: &Config, set: &SetShape, batch: usize) -> Tenso
         config::Binarise::Static => Binarise::Static,
         config::Binarise::None => Binarise::None,
     };
-    let Some(Sequence { frames, stored }) = set.sequence else { return fed(net, set, batch, binarise) };
-    let all = SetShape { features: set.features * frames, ..set.clone() };
+    let Some(Sequence { frames, stored }) = set.sequence else {
+        return fed(net, set, batch, set.features, binarise);
+    };
+    let all = frames * set.features;
     let x = match stored {
-        Stored::Bytes => fed(net, &all, batch, binarise),
-        Stored::Reals => fed(net, &all, batch, Binarise::Real),
+        Stored::Bytes => fed(net, set, batch, all, binarise),
+        Stored::Reals => fed(net, set, batch, all, Binarise::Real),
         Stored::Moving { width } => {
-            let still = fed(net, set, batch, binarise);
+            let still = fed(net, set, batch, set.features, binarise);
             let shape = Shape::new(&[batch, frames, set.features / width, width]);
             (net / "data").within(|| net.graph().moving(still, shape))
         }
@@ -121,14 +123,15 @@ fn last_frame(x: Tensor<'_>) -> Tensor<'_> {
     }
 }
 
-fn fed<'g>(net: &Scope<'g>, set: &SetShape, batch: usize, binarise: Binarise) -> Tensor<'g> {
+/// A batch of a split, of which an example is so many numbers: \[batch, numbers\].
+fn fed<'g>(net: &Scope<'g>, set: &SetShape, batch: usize, numbers: usize, binarise: Binarise) -> Tensor<'g> {
     let graph = net.graph();
     let data = graph.declare(&set.data_path(batch), Shape::new(&[set.data_words(batch)]), DType::U32);
     let order = graph.declare(&set.order_path(), Shape::new(&[set.examples]), DType::U32);
     if set.drawn {
         return (net / "data").within(|| graph.sprites(data, order, batch));
     }
-    let shape = Shape::new(&[batch, set.features]);
+    let shape = Shape::new(&[batch, numbers]);
     (net / "data")
         .within(|| graph.batch(data, order, shape, binarise, set.split, net.mode() == Mode::Evaluate, !set.resident))
 }
@@ -145,7 +148,8 @@ fn objective<'g>(net: &Scope<'g>, c: &Config, set: &SetShape, size: usize) -> Lo
         net.graph().enter("loss");
         return model.loss(net, x);
     }
-    let y = fed(net, &set.labels(c.classifier.classes), size, Binarise::None);
+    let classes = c.classifier.classes;
+    let y = fed(net, &set.labels(classes), size, classes, Binarise::None);
     net.graph().enter("loss");
     models::classifier(model, net, x, y)
 }
