@@ -1,4 +1,5 @@
-// x[b, j] = byte j of example order[first + b], over 255, or binarised: 1 with that probability; x: [batch, inner].
+// x[b, j] = byte j of example order[first + b], over 255, or binarised: 1 with that probability; x: [batch, inner]. REAL:
+// its j-th f32, a word each.
 // data: bytes packed in little-endian words, row after row; streamed, it holds only the batch's rows, in order.
 // Static binarisation draws by example at no time, so that it is the same in every epoch.
 #import index
@@ -10,6 +11,7 @@ override WG: u32 = 64u;
 const NONE = 0u;
 const DYNAMIC = 1u;
 const STATIC = 2u;
+const REAL = 3u;
 
 struct Params {
   batch: u32,
@@ -37,7 +39,7 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
   let id = order[step.first + b];
   let row = select(id, b, p.streamed != 0u);
   var words = vec4u(0u);
-  if OP != NONE {
+  if OP != NONE && OP != REAL {
     let fixed = OP == STATIC || p.by_example != 0u;
     let block = select(b, id, fixed) * quads + quad;
     let time = select(step.step, 0xffffffffu, fixed);
@@ -47,6 +49,10 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
     let j = 4u * quad + lane;
     if j < p.inner {
       let k = row * p.inner + j;
+      if OP == REAL {
+        x[b * p.inner + j] = bitcast<f32>(data[k]);
+        continue;
+      }
       let byte = (data[k / 4u] >> (8u * (k % 4u))) & 0xffu;
       // word / 2²⁴ < byte / 255, in integers: exact, and the same everywhere.
       let lit = (words[lane] >> 8u) * 255u < byte << 24u;

@@ -191,7 +191,7 @@ fn an_unknown_name_is_a_usage_error_with_the_nearest_known() {
     check(&e, 2, &["`qqq`", "data sets: mnist, emoji, photographs"]);
     assert!(!e.to_string().contains("did you mean"), "{e}");
     check(&data::load(file!(), &ALL).unwrap_err(), 2, &["is a file"]);
-    assert_eq!(data::names().collect::<Vec<_>>(), ["mnist", "emoji", "photographs"]);
+    assert_eq!(data::names().collect::<Vec<_>>(), ["mnist", "emoji", "photographs", "moving-mnist", "oscillator"]);
 }
 
 #[test]

@@ -54,7 +54,8 @@ fn scores_agree_with_scikit_learn() {
                 _ => 0.01,
             };
             println!("{name} {key}: {got:.5}, scikit-learn {want:.5}");
-            if !((got - want).abs() <= allowed) {
+            let close = (got - want).abs() <= allowed;
+            if !close {
                 wrong.push(format!("{name} {key}: {got}, expected {want} ± {allowed}"));
             }
             spread[i] = (spread[i].0.min(want), spread[i].1.max(want));
@@ -76,8 +77,8 @@ fn the_factors_themselves_as_codes() {
         (0..5).map(move |k| (id / stride(k) % SIZES[k]) as f32)
     });
     let grid = Grid::new(&SIZES, codes.collect(), 5);
-    // As many votes and pairs as matter here; MIG is of the published 10,000, for its entropies are.
-    let s = score(&grid, &Protocol { test: 1000, ..Protocol::default() }, |_| {});
+    // Of fewer than the published 10,000 the other codes seem to say something, and MIG is less.
+    let s = score(&grid, &Protocol { test: 500, ..Protocol::default() }, |_| {});
     assert_eq!((s.factor_vae.score, s.factor_vae.active), (1.0, 5), "{s:?}");
     // The 20 bins merge the 32 positions and the 40 orientations.
     assert!((s.mig - 0.90).abs() <= 0.01, "MIG {}", s.mig);

@@ -20,8 +20,8 @@ fn ramp() -> Schedule {
 
 fn optimizers() -> [Optimizer; 2] {
     // Decays whose complement is exact in f32, as the constants of ops are.
-    let adam = Adam { learning_rate: ramp(), beta1: 0.875, beta2: 0.96875, epsilon: 1.0 / 1024.0 };
-    [Optimizer::Adam(adam), Optimizer::Sgd(Sgd { learning_rate: ramp(), momentum: 0.75 })]
+    let adam = Adam { learning_rate: ramp(), beta1: 0.875, beta2: 0.96875, epsilon: 1.0 / 1024.0, clip: 0.0 };
+    [Optimizer::Adam(adam), Optimizer::Sgd(Sgd { learning_rate: ramp(), momentum: 0.75, clip: 0.0 })]
 }
 
 /// A loss of weights w\[64\] with data in another parameter.

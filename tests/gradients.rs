@@ -8,8 +8,8 @@ mod common;
 use common::{BOTH, Evaluated, Rng, panic_text, param, total};
 use elbo::config::Activation;
 use elbo::graph::{
-    Axes, BATCH, Binarise, Count, Distribution, Draw, FEATURES, Gradient, Graph, Op, Picture, SAMPLES, Tensor, Window,
-    grad, partial,
+    Axes, BATCH, Binarise, Count, Distribution, Draw, FEATURES, Gradient, Graph, Jumps, Op, Picture, SAMPLES, Tensor,
+    Window, grad, partial,
 };
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{binary, unary};
@@ -29,6 +29,8 @@ struct Case {
     name: String,
     inputs: Vec<(Vec<usize>, Vec<f64>)>,
     build: Build,
+    /// It has a first derivative alone.
+    once: bool,
 }
 
 fn size(dims: &[usize]) -> usize {
@@ -44,10 +46,13 @@ fn case(
     let name = name.into();
     let mut rng = Rng::new(&name, shapes.len());
     let inputs = shapes.iter().map(|s| (s.to_vec(), rng.away(size(s)))).collect();
-    Case { name, inputs, build: Box::new(build) }
+    Case { name, inputs, build: Box::new(build), once: false }
 }
 
 impl Case {
+    fn once(self) -> Self {
+        Self { once: true, ..self }
+    }
     fn input(mut self, i: usize, values: &[f64]) -> Self {
         let n = self.inputs[i].1.len();
         self.inputs[i].1 = values.iter().cycle().take(n).copied().collect();
@@ -108,6 +113,13 @@ fn check(c: &Case, shared: bool, options: Options) {
     };
     let first = total(weight("c.0".into(), y) * y);
     let d = grad(first, &xs);
+    let inputs: Vec<_> = c.inputs.iter().enumerate().map(|(i, (_, v))| (format!("p.{i}"), v.clone())).collect();
+    let what = format!("{} shared={shared} {options:?}", c.name);
+    if c.once {
+        let mut e = Evaluated::new(&g, &[&[first][..], &d].concat(), options);
+        weights.iter().for_each(|(path, v)| e.set(path, 0, v));
+        return differences(&what, &mut e, &inputs, 1, TOLERANCE);
+    }
     let mut second = g.constant(0.0, Shape::SCALAR);
     for (i, (&x, &dx)) in xs.iter().zip(&d).enumerate() {
         assert_eq!(dx.shape(), x.shape(), "{}: the gradient of input {i}", c.name);
@@ -119,8 +131,7 @@ fn check(c: &Case, shared: bool, options: Options) {
     for (path, v) in &weights {
         e.set(path, 0, v);
     }
-    let inputs: Vec<_> = c.inputs.iter().enumerate().map(|(i, (_, v))| (format!("p.{i}"), v.clone())).collect();
-    differences(&format!("{} shared={shared} {options:?}", c.name), &mut e, &inputs, 2, TOLERANCE);
+    differences(&what, &mut e, &inputs, 2, TOLERANCE);
 }
 
 fn unary_case(f: unary::Op) -> Case {
@@ -337,6 +348,28 @@ fn structure_cases() -> Vec<Case> {
     c.push(case("segment_sum of books", &[&[7, 2, 4]], |_, x| {
         x[0].segment_sum(index(x[0], 5), Shape::new(&[2, 5, 4])).square()
     }));
+    for [n, time, units] in [[1, 1, 1], [2, 1, 3], [3, 4, 2], [5, 3, 5]] {
+        let (a, w) = ([n, time, 4 * units], [units, 4 * units]);
+        // The square is a path to W where there is no step after the first.
+        c.push(
+            case(format!("lstm [{n},{time},{units}]"), &[&a, &w], |_, x| {
+                let (h, late) = (x[0].lstm(x[1]), x[0].shape()[1] - 1);
+                let last = h.slice(&[0, late, 0], &[h.shape()[0], 1, h.shape()[2]]);
+                total(h.square()) + total(last) + total(x[1].square())
+            })
+            .once(),
+        );
+    }
+    c.push(case("times of a sequence, one twice", &[&[3, 4, 2]], |g, x| {
+        let jumps = Jumps { time: 4, near: [1, 2], far: [3, 3], far_share: 1 << 22, stream: 0, by_example: false };
+        let t = g.jumps("t", 5, 3, jumps).slice(&[0, 0, 0], &[5, 3, 1]).reshape(&[5, 3]);
+        x[0].at_time(t).exp()
+    }));
+    c.push(case("places in time, some of several, some of none", &[&[5, 3, 2]], |g, x| {
+        let jumps = Jumps { time: 4, near: [1, 2], far: [3, 3], far_share: 1 << 22, stream: 0, by_example: false };
+        let t = g.jumps("t", 5, 3, jumps).slice(&[0, 0, 1], &[5, 3, 1]).reshape(&[5, 3]);
+        x[0].placed(t, 4).exp() + total(x[0])
+    }));
     for perm in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         c.push(case(format!("permute {perm:?}"), &[&[2, 3, 4]], move |_, x| x[0].permute(&perm).exp()));
     }
@@ -405,7 +438,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 34;
+    const VARIANTS: usize = 41;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -441,6 +474,13 @@ fn examples() -> Vec<Op> {
         Op::SegmentSum => 31,
         Op::Unfold(_) => 32,
         Op::Fold(_) => 33,
+        Op::Lstm => 34,
+        Op::LstmTape => 35,
+        Op::LstmGrad => 36,
+        Op::AtTime => 37,
+        Op::Placed => 38,
+        Op::Jumps(_) => 39,
+        Op::Moving(_) => 40,
     };
     let window = Window { image: [1; 2], patches: [1; 2], kernel: [1; 2], stride: [1; 2], before: [0; 2] };
     let mut ops = vec![
@@ -476,6 +516,13 @@ fn examples() -> Vec<Op> {
         Op::SegmentSum,
         Op::Unfold(window),
         Op::Fold(window),
+        Op::Lstm,
+        Op::LstmTape,
+        Op::LstmGrad,
+        Op::AtTime,
+        Op::Placed,
+        Op::Moving(Picture { binarise: Binarise::None, stream: 0, by_example: false, streamed: false }),
+        Op::Jumps(Jumps { time: 2, near: [1, 1], far: [1, 1], far_share: 0, stream: 0, by_example: false }),
     ];
     ops.extend(unary::Op::ALL.map(|f| Op::Unary(f, 0.0, 0.0)));
     ops.extend(binary::Op::ALL.map(Op::Binary));
@@ -496,13 +543,18 @@ fn every_op_with_a_rule_has_a_case() {
     for op in examples() {
         match op.gradient() {
             Gradient::Rule => assert!(used.contains(&op.name()), "{} has a rule and no case", op.name()),
-            Gradient::Stops => assert!(used.contains(&op.name()) || matches!(op, Op::Batch(_)), "{}", op.name()),
+            Gradient::Stops => {
+                assert!(used.contains(&op.name()) || matches!(op, Op::Batch(_) | Op::Moving(_)), "{}", op.name())
+            }
             Gradient::Refused => {}
         }
     }
     let refused: Vec<String> =
         examples().iter().filter(|o| o.gradient() == Gradient::Refused).map(|o| o.name()).collect();
-    assert_eq!(refused, ["max", "pack", "linear", "bcegrad", "relugrad", "sigmoidgrad", "tanhgrad"]);
+    assert_eq!(
+        refused,
+        ["max", "pack", "linear", "bcegrad", "lstmtape", "lstmgrad", "relugrad", "sigmoidgrad", "tanhgrad"]
+    );
 }
 
 #[test]
@@ -516,6 +568,15 @@ fn what_has_no_gradient_says_so_by_name() {
     };
     assert_eq!(of(|_, x| x.max(Axes::All)), "max has no gradient; detach it, or leave it to fusion");
     assert_eq!(of(|g, x| g.pack("p", &[x], vec![0], 6)), "pack has no gradient; detach it, or leave it to fusion");
+    assert!(
+        panic_text(|| {
+            let g = Graph::new();
+            let (a, w) = (param(&g, "a.0", &[1, 2, 4]), param(&g, "w.0", &[1, 4]));
+            let slope = grad(total(a.lstm(w)), &[a])[0];
+            grad(total(slope.square()), &[a]);
+        })
+        .contains("lstmgrad has no gradient")
+    );
     assert_eq!(of(|_, x| x.detach().exp()), "net.weight has no path to the loss");
     assert_eq!(of(|_, x| x.sign() + x.step() + x.inside(0.0, 1.0)), "net.weight has no path to the loss");
     assert_eq!(of(|_, x| x.greater(x * 2.0)), "net.weight has no path to the loss");

@@ -121,6 +121,7 @@ fn the_linear_vae_ends_at_the_likelihood_of_probabilistic_pca() {
     let none = Split { bytes: vec![], ..images.clone() };
     let data = Dataset {
         name: "linear".into(),
+        sequence: None,
         shape: [2, 3, 1],
         train: images.clone(),
         validation: none,

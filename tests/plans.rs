@@ -6,7 +6,7 @@ mod common;
 use common::{Evaluated, Rng, host, kernels_of, layout, load, pack, param, total};
 use elbo::exec::gpu::{Context, Gpu, adapters};
 use elbo::exec::{Cpu, Executor, Reference};
-use elbo::graph::{Axes, Binarise, Count, Distribution, Effect, Graph, Tensor, Window, grad, partial};
+use elbo::graph::{Axes, Binarise, Count, Distribution, Effect, Graph, Jumps, Tensor, Window, grad, partial};
 use elbo::kernels::matmul_vec4::Act;
 use elbo::kernels::{REGISTRY, StepRow, words};
 use elbo::plan::{Buffer, Options, Plan, View, compile, fusion_rules, validate};
@@ -303,6 +303,32 @@ impl<'g> Random<'g> {
         [vec![loss], grad(loss, &[w, b, v, c])].concat()
     }
 
+    /// The same of an LSTM over frames that move, or that are reals, at two times of each; and what another one, of which
+    /// there is no slope, makes.
+    fn of_sequences(&mut self) -> Vec<Tensor<'g>> {
+        let g = self.g;
+        let [batch, time] = [self.rng.pick(&[1, 3, 5]), self.rng.pick(&[2, 3])];
+        let (width, units) = (self.rng.pick(&[1, 2, 4]), self.rng.pick(&[1, 3, 4]));
+        let features = 2 * width;
+        let frames = if self.rng.below(2) == 0 {
+            let still = self.picture(Shape::new(&[batch, features]));
+            g.moving(still, Shape::new(&[batch, time, 2, width]))
+        } else {
+            let store = |kind: &str, n: usize| g.declare(&format!("{kind}/s"), Shape::new(&[n]), DType::U32);
+            let (data, order) = (store("reals", batch * time * features), store("order", batch));
+            let shape = Shape::new(&[batch, time * features]);
+            g.batch(data, order, shape, Binarise::Real, "train", false, false)
+        };
+        let x = frames.reshape(&[batch * time, features]);
+        let (w, r) = (param(g, "d.in", &[4 * units, features]), param(g, "d.r", &[units, 4 * units]));
+        let h = x.matmul_as(w, false, true).reshape(&[batch, time, 4 * units]).lstm(r);
+        let jumps = Jumps { time, near: [1, 1], far: [0, 0], far_share: 1 << 22, stream: 0, by_example: false };
+        let times = g.jumps("times", 2, batch, jumps).slice(&[0, 0, 1], &[2, batch, 1]).reshape(&[2, batch]);
+        let loss = total(h.at_time(times)) * 0.125;
+        let plain = self.fixed(Shape::new(&[batch, time, 4 * units])).lstm(r);
+        [vec![loss, plain], grad(loss, &[w, r])].concat()
+    }
+
     fn grow(&mut self) {
         let t = self.any();
         let new = if t.len() > 400 {
@@ -322,8 +348,8 @@ impl<'g> Random<'g> {
     }
 }
 
-/// How many outputs come of [`Random::net`].
-const OF_NET: usize = 5;
+/// How many outputs come of [`Random::net`] and of [`Random::of_sequences`].
+const OF_NET: usize = 9;
 
 /// A random graph; its outputs are a loss, its gradient, a function of that, and the gradient of that, and a small net's.
 fn random_graph(g: &Graph, seed: usize) -> Vec<Tensor<'_>> {
@@ -391,7 +417,7 @@ fn random_graph_with(g: &Graph, seed: usize, detach: bool) -> Vec<Tensor<'_>> {
     if seed.is_multiple_of(2) && !seed.is_multiple_of(8) || seed % 8 == 1 {
         g.log(&[("loss".into(), loss), ("second".into(), second)]);
     }
-    [loss, second].into_iter().chain(d).chain(dd).chain(r.net()).collect()
+    [loss, second].into_iter().chain(d).chain(dd).chain(r.net()).chain(r.of_sequences()).collect()
 }
 
 struct Compiled {
@@ -426,6 +452,11 @@ fn run<E: Executor>(e: &mut E, plan: &Plan, read: impl Fn(&mut E, &str) -> Vec<f
     }
     for s in plan.stores.iter().filter(|s| s.path.contains("/data/")) {
         e.write(&s.path, 0, &words(s.len, 1).into()).unwrap();
+    }
+    for s in plan.stores.iter().filter(|s| s.path.contains("/reals/")) {
+        let reals = Rng::new(&s.path, s.len).between(s.len, -1.0, 1.0);
+        let bits: Vec<u32> = reals.iter().map(|&x| (x as f32).to_bits()).collect();
+        e.write(&s.path, 0, &bits.into()).unwrap();
     }
     for s in plan.stores.iter().filter(|s| s.path.contains("/order/")) {
         let order: Vec<u32> = words(s.len, 2).iter().map(|w| w % s.len as u32).collect();
@@ -595,7 +626,7 @@ fn random_graphs_cover_the_ops() {
     let ops = "param state const scalar random exp ln sqrt recip abs sign step sigmoid tanh relu softplus square affine \
                clamp inside add sub mul div max min gt broadcast reshape permute slice pad sum matmul bce gaussiankl \
                reparam detach topk jacobianpenalty batch triangle triangularsolve cholesky withgradient unfold \
-               fold argmax gather segmentsum";
+               fold argmax gather segmentsum lstm lstmtape lstmgrad attime placed jumps moving";
     for op in ops.split_whitespace() {
         assert!(used.get(op).is_some_and(|&n| n >= 5), "{op} occurs {:?} times", used.get(op));
     }

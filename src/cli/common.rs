@@ -3,8 +3,10 @@
 use crate::config::{self, Config};
 use crate::data::{self, Dataset};
 use crate::exec::{self, Choice, Executor};
+use crate::models;
 use crate::values::{Error, Result};
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 /// What is run, on what.
 #[derive(clap::Args, Clone)]
@@ -99,11 +101,11 @@ impl Changes {
     }
 }
 
-/// A data set's name as it is; a folder by its whole path, so that a run finds it from any working directory.
+/// A data set's name as it is; a folder or file by its whole path, so that a run finds it from any working directory.
 pub fn data_name(name: &str) -> String {
     let known = data::names().any(|known| known == name);
     match std::path::absolute(name) {
-        Ok(path) if !known && path.is_dir() => path.display().to_string(),
+        Ok(path) if !known && path.exists() => path.display().to_string(),
         _ => name.into(),
     }
 }
@@ -133,6 +135,12 @@ pub fn show(text: &str) -> Result<()> {
 /// Loads the data set of a config.
 pub fn load_data(c: &Config) -> Result<Dataset> {
     let options = data::Options { validation: c.data.validation, limit: c.data.limit };
+    let path = Path::new(&c.data.name);
+    // A model of sequences reads the second axis of an array as time.
+    let array = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    if array && models::of(&c.model).sequential().is_some() {
+        return data::load_sequences(path, &options);
+    }
     data::load(&c.data.name, &options)
 }
 

@@ -1,6 +1,7 @@
 //! `elbo eval RUN`: what a run's model comes to on held-out examples.
 
 use super::common::show;
+use super::eval_sequences;
 use super::trained::{Run, Trained};
 use crate::checkpoint::write_whole_at;
 use crate::config::Activation;
@@ -48,17 +49,27 @@ fn samples(text: &str) -> std::result::Result<usize, String> {
     }
 }
 
-/// Numbers by name, and the same in words, a line each.
+/// Numbers by name, and the same in words: rows of what was measured, the number, and what it is of; then further lines.
 #[derive(Default)]
 struct Findings {
     numbers: Map<String, Value>,
+    rows: Vec<[String; 3]>,
     lines: Vec<String>,
 }
 
 impl Findings {
-    fn add<const N: usize>(&mut self, numbers: [(&str, Value); N], line: String) {
+    fn add<const N: usize>(&mut self, numbers: [(&str, Value); N], row: [String; 3]) {
         self.numbers.extend(numbers.map(|(name, v)| (name.to_string(), v)));
-        self.lines.push(line);
+        self.rows.push(row);
+    }
+
+    /// The rows, in columns, and the lines.
+    fn text(&self) -> String {
+        let width = |c: usize| self.rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0);
+        let (first, second) = (width(0), width(1));
+        let row = |[what, value, of]: &[String; 3]| format!("{what:<first$}  {value:<second$}  {of}");
+        let lines = self.rows.iter().map(row).chain(self.lines.iter().cloned());
+        lines.map(|line| line.trim_end().to_string() + "\n").collect()
     }
 }
 
@@ -75,7 +86,6 @@ pub fn run(a: Args) -> Result<()> {
         found.numbers.insert(name.into(), v);
     }
     found.numbers.extend(e.means.values().map(|(n, v)| (n.to_string(), json!(v))));
-    found.lines.push(format!("{} {}", a.split, e.sentence()));
     let measured = e.means.values().next().is_some_and(|(name, _)| name == "squared error");
     if measured {
         pca(&t, &a, e.unit, &mut found);
@@ -93,10 +103,14 @@ pub fn run(a: Args) -> Result<()> {
         probe(&mut t, &a, &mut found)?;
     }
     ablation(&mut t, &a, &mut found)?;
+    if let Some(s) = eval_sequences::numbers(&mut t, &a.run.common, &a.split)? {
+        found.numbers.extend(s.values.into_iter().map(|(name, v)| (name, json!(v))));
+        found.lines.push(s.text.trim_end().into());
+    }
     if a.json {
         return show(&format!("{}\n", Value::Object(found.numbers)));
     }
-    show(&(found.lines.join("\n") + "\n"))
+    show(&format!("{} {}\n{}", a.split, e.sentence(), found.text()))
 }
 
 fn held_out<'t>(t: &'t Trained, a: &Args) -> &'t Split {
@@ -128,8 +142,8 @@ fn pca(t: &Trained, a: &Args, unit: &str, found: &mut Findings) {
         return;
     }
     let v = Pca::fit(&t.data.train, latent).squared_error(held_out(t, a));
-    let line = format!("PCA with {latent} components: squared error {v:.2} {unit}");
-    found.add([(&format!("pca-{latent} squared error"), json!(v))], line);
+    let row = [format!("PCA with {latent} components"), format!("{v:.2}"), format!("squared error {unit}")];
+    found.add([(&format!("pca-{latent} squared error"), json!(v))], row);
 }
 
 /// Active units, and what the KL term is made of.
@@ -138,36 +152,38 @@ fn posteriors(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     const EXAMPLES: usize = 10_000;
     let Some(q) = t.session.posteriors(&a.split)? else { return Ok(()) };
     let (latent, active) = (q.latent, active_units(&q.means, q.latent));
-    let line =
-        format!("{active} of {latent} units are active: the variance of their mean over the examples is above 0.01");
-    found.add([("active units", json!(active))], line);
+    let of =
+        format!("whose mean has a variance above 0.01 over {} examples", thousands((q.means.len() / latent) as u64));
+    found.add([("active units", json!(active))], ["active units".into(), format!("{active} of {latent}"), of]);
     let kept = (q.means.len() / latent).min(EXAMPLES);
     if kept < 2 {
         return Ok(());
     }
     let numbers = kept * latent;
     let s = Surgery::of(&q.means[..numbers], &q.log_vars[..numbers], latent, t.session.config.train.seed);
-    let line = format!(
-        "KL {:.2} nats = I(n; z) {:.2} ± {:.2} + KL(q(z) ‖ p(z)) {:.2} ± {:.2}: one z of each of {} examples, standard \
-         errors; I is at most ln {} = {:.2}",
-        s.kl,
-        s.information,
-        s.errors[0],
-        s.marginal,
-        s.errors[1],
-        thousands(kept as u64),
-        thousands(kept as u64),
-        (kept as f64).ln()
+    let (of, most) = (thousands(kept as u64), (kept as f64).ln());
+    let pair = |mean: f64, error: f64| format!("{mean:.2} ± {error:.2}");
+    found.add(
+        [
+            ("surgery examples", json!(s.examples)),
+            ("surgery kl", json!(s.kl)),
+            ("surgery information", json!(s.information)),
+            ("surgery information error", json!(s.errors[0])),
+        ],
+        [
+            "I(n; z)".into(),
+            pair(s.information, s.errors[0]),
+            format!("nats: which of {of} examples a code is of, at most ln {of} = {most:.2}; one z each"),
+        ],
     );
-    let numbers = [
-        ("surgery examples", json!(s.examples)),
-        ("surgery kl", json!(s.kl)),
-        ("surgery information", json!(s.information)),
-        ("surgery information error", json!(s.errors[0])),
-        ("surgery marginal kl", json!(s.marginal)),
-        ("surgery marginal kl error", json!(s.errors[1])),
-    ];
-    found.add(numbers, line);
+    found.add(
+        [("surgery marginal kl", json!(s.marginal)), ("surgery marginal kl error", json!(s.errors[1]))],
+        [
+            "KL(q(z) ‖ p(z))".into(),
+            pair(s.marginal, s.errors[1]),
+            format!("nats: the rest of the KL, which is {:.2} of these examples", s.kl),
+        ],
+    );
     Ok(())
 }
 
@@ -190,11 +206,12 @@ fn likelihood(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
         ));
     };
     let (mean, error) = mean_and_error(all.iter().copied());
-    let line = format!(
-        "NLL {:.2} nats by {each} importance samples of each of {of} examples (standard error {error:.2} over the examples)",
-        -mean
-    );
-    found.add([("NLL", json!(-mean)), ("NLL error", json!(error)), ("NLL samples", json!(k))], line);
+    let row = [
+        "−ln p(x)".into(),
+        format!("{:.2} ± {error:.2}", -mean),
+        format!("nats by {each} importance samples of each of {of} examples, whose standard error it is"),
+    ];
+    found.add([("NLL", json!(-mean)), ("NLL error", json!(error)), ("NLL samples", json!(k))], row);
     Ok(())
 }
 
@@ -208,20 +225,22 @@ fn jacobian(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     let mean = norms.iter().sum::<f64>() / n;
     let deviation = (norms.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
     let square = norms.iter().map(|v| v * v).sum::<f64>() / n;
-    let line = format!(
-        "‖J‖ of the encoder {mean:.4}, standard deviation {deviation:.4} over {} examples (mean ‖J‖² {square:.4})",
-        thousands(norms.len() as u64)
-    );
+    let of = thousands(norms.len() as u64);
+    let row = [
+        "‖J‖ of the encoder".into(),
+        format!("{mean:.4}"),
+        format!("standard deviation {deviation:.4} over {of} examples, mean square {square:.4}"),
+    ];
     found.add(
         [("jacobian norm", json!(mean)), ("jacobian norm deviation", json!(deviation)), ("jacobian", json!(square))],
-        line,
+        row,
     );
     if t.session.code_activation(&a.split)? == Some(Activation::Sigmoid) {
         let codes = t.session.codes(&a.split)?;
         let saturated = codes.iter().filter(|&&h| !(0.05..=0.95).contains(&h)).count();
         let part = 100.0 * saturated as f64 / codes.len() as f64;
-        let line = format!("{part:.2} % of the code's units are saturated, below 0.05 or above 0.95, an example");
-        found.add([("saturated %", json!(part))], line);
+        let row = ["saturated units".into(), format!("{part:.2} %"), "of the code, below 0.05 or above 0.95".into()];
+        found.add([("saturated %", json!(part))], row);
     }
     Ok(())
 }
@@ -241,17 +260,19 @@ fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     let mut of = |what: &str, x: Vec<f32>, unseen: Vec<f32>, features: usize| {
         let train = Labelled { x: &x, features, y: &known };
         let p = Probe::of(&train, &Labelled { x: &unseen, features, y: &truth }, classes);
-        let line = format!(
-            "logistic regression on {what}: error {:.2} %; λ {:e} an example, chosen by {} of the training examples, the \
-             other {} learned from, {} judged",
-            100.0 * p.error,
-            p.penalty,
-            thousands(p.validation as u64),
-            thousands(p.train as u64),
-            thousands(truth.len() as u64)
-        );
+        let row = [
+            format!("probe of {what}"),
+            format!("{:.2} %", 100.0 * p.error),
+            format!(
+                "wrong: logistic regression of {} training examples, judged by {}; λ = {:e} an example, chosen by {} others",
+                thousands(p.train as u64),
+                thousands(truth.len() as u64),
+                p.penalty,
+                thousands(p.validation as u64)
+            ),
+        ];
         let (error, penalty) = (format!("probe error of {what}, %"), format!("probe penalty of {what}"));
-        found.add([(&error, json!(100.0 * p.error)), (&penalty, json!(p.penalty))], line);
+        found.add([(&error, json!(100.0 * p.error)), (&penalty, json!(p.penalty))], row);
     };
     let latent = t.session.code_len();
     of("codes", t.session.codes("train")?, t.session.codes(&a.split)?, latent);
@@ -275,10 +296,9 @@ fn ablation(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     for x in &ablated {
         let level = if x.level.is_empty() { "nothing" } else { x.level };
         let line = format!("{level:<28}{:>14.2}{:>12.5}", x.squared_error, x.squared_error / features as f64);
-        if x.level.is_empty() {
-            found.lines.push(line);
-        } else {
-            found.add([(&format!("{} replaced: squared error", x.level), json!(x.squared_error))], line);
+        found.lines.push(line);
+        if !x.level.is_empty() {
+            found.numbers.insert(format!("{} replaced: squared error", x.level), json!(x.squared_error));
         }
     }
     found.lines.push(format!("{}: examples, then a row for each line above", picture.display()));

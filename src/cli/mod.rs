@@ -7,11 +7,13 @@ mod decode;
 mod devices;
 mod encode;
 mod eval;
+mod eval_sequences;
 mod finetune;
 mod metrics;
 mod pictures;
 mod plan;
 mod recipes;
+mod rollout;
 mod train;
 mod trained;
 
@@ -46,6 +48,8 @@ enum Command {
     Traverse(pictures::Traverse),
     /// Write a run's pictures and its report.html anew
     Report(pictures::Report),
+    /// Draw what a model of sequences expects after what it was given
+    Rollout(rollout::Args),
     /// Write the codes of a split as .npy or .csv
     Encode(encode::Args),
     /// Draw the pictures of discrete codes
@@ -77,6 +81,7 @@ pub fn main() -> u8 {
         Command::Interpolate(a) => done(pictures::interpolate(a)),
         Command::Traverse(a) => done(pictures::traverse(a)),
         Command::Report(a) => done(pictures::report(a)),
+        Command::Rollout(a) => done(rollout::run(a)),
         Command::Encode(a) => done(encode::run(a)),
         Command::Decode(a) => done(decode::run(a)),
         Command::Recipes(a) => done(recipes::run(a)),

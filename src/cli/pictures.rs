@@ -176,7 +176,7 @@ pub fn report(a: Report) -> Result<()> {
 /// The most pictures of one command.
 const MOST: usize = 100_000;
 
-fn count(text: &str) -> std::result::Result<usize, String> {
+pub(super) fn count(text: &str) -> std::result::Result<usize, String> {
     match text.parse() {
         Ok(n) if (1..=MOST).contains(&n) => Ok(n),
         _ => Err(format!("write a number from 1 to {MOST}")),

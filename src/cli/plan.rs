@@ -1,6 +1,9 @@
 //! `elbo plan RECIPE`: the training step as a table. Needs no device and no data.
 
 use super::common::{resolve, show};
+use crate::config::Likelihood;
+use crate::data::{Sequence, Stored};
+use crate::models;
 use crate::nn::Clock;
 use crate::plan::Options;
 use crate::train::{SetShape, phases, programs};
@@ -24,6 +27,9 @@ pub struct Args {
     /// Numbers an example that the table assumes
     #[arg(long, default_value = "784", value_name = "N")]
     features: NonZeroUsize,
+    /// Frames of a sequence that the table assumes, of a model of sequences
+    #[arg(long, default_value = "20", value_name = "N")]
+    frames: NonZeroUsize,
 }
 
 pub fn run(a: Args) -> Result<()> {
@@ -31,7 +37,12 @@ pub fn run(a: Args) -> Result<()> {
     let (examples, features) = (a.examples.get(), a.features.get());
     // WebGPU's promise of 128 MiB a binding, so that the table is the same everywhere.
     const BINDING: usize = 1 << 25;
-    let mut set = SetShape { split: "train", examples, features, resident: true };
+    let sequence = models::of(&config.model).sequential().map(|m| {
+        let frames = a.frames.get().max(m.longest() + 1);
+        let stored = if m.likelihood == Likelihood::Gaussian { Stored::Reals } else { Stored::Bytes };
+        Sequence { frames, stored }
+    });
+    let mut set = SetShape { split: "train", examples, features, sequence, resident: true };
     set.resident = config.data.resident && set.data_words(0) <= BINDING;
     let layout = programs::layout(&config, features, BINDING)?;
     let options = Options { fuse: !a.unfused, group: !a.unfused, ..Options::default() };

@@ -91,6 +91,9 @@ mod tests {
     #[test]
     fn a_new_kind_keeps_what_it_shares_with_the_old() {
         let c = set(&["optimizer.learning_rate=0.1", "optimizer.kind=sgd", "optimizer.momentum=0.5"]).unwrap();
-        assert_eq!(c.optimizer, Optimizer::Sgd(Sgd { learning_rate: Schedule::Constant(0.1), momentum: 0.5 }));
+        assert_eq!(
+            c.optimizer,
+            Optimizer::Sgd(Sgd { learning_rate: Schedule::Constant(0.1), momentum: 0.5, clip: 0.0 })
+        );
     }
 }

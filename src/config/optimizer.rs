@@ -26,10 +26,20 @@ impl Optimizer {
         }
     }
 
+    /// The longest gradient, by its norm; 0: any.
+    pub fn clip(&self) -> f64 {
+        match self {
+            Self::Adam(Adam { clip, .. }) | Self::Sgd(Sgd { clip, .. }) => *clip,
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         all_at_least("optimizer.learning_rate", self.learning_rate(), 0.0)?;
         if self.learning_rate().range().1 == 0.0 {
             return Err(Error::usage("optimizer.learning_rate must be above 0 at some step"));
+        }
+        if !(self.clip().is_finite() && self.clip() >= 0.0) {
+            return Err(Error::usage(format!("optimizer.clip must be finite and at least 0, not {}", self.clip())));
         }
         match self {
             Self::Adam(adam) => adam.validate(),
@@ -56,11 +66,13 @@ pub struct Adam {
     pub beta2: f64,
     /// Added to the root of the mean square, in units of the gradient.
     pub epsilon: f64,
+    /// The longest gradient, by its norm over all weights that are updated; 0: any.
+    pub clip: f64,
 }
 
 impl Default for Adam {
     fn default() -> Self {
-        Self { learning_rate: Schedule::Constant(1e-3), beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+        Self { learning_rate: Schedule::Constant(1e-3), beta1: 0.9, beta2: 0.999, epsilon: 1e-8, clip: 0.0 }
     }
 }
 
@@ -83,11 +95,13 @@ pub struct Sgd {
     pub learning_rate: Schedule,
     /// The decay of the running sum of gradients, in [0, 1); 0: plain descent.
     pub momentum: f64,
+    /// The longest gradient, by its norm over all weights that are updated; 0: any.
+    pub clip: f64,
 }
 
 impl Default for Sgd {
     fn default() -> Self {
-        Self { learning_rate: Schedule::Constant(1e-3), momentum: 0.9 }
+        Self { learning_rate: Schedule::Constant(1e-3), momentum: 0.9, clip: 0.0 }
     }
 }
 

@@ -13,6 +13,40 @@ pub struct Split {
     pub inner: usize,
 }
 
+/// How the examples of a set are sequences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// Frames of an example.
+    pub frames: usize,
+    /// What an example is stored as.
+    pub stored: Stored,
+}
+
+/// What a sequence is stored as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// A byte a number, frame after frame.
+    Bytes,
+    /// An f32 a number, little-endian, frame after frame.
+    Reals,
+    /// One picture of bytes, of such a width, which moves by a pixel a frame.
+    Moving {
+        /// Pixels of a row.
+        width: usize,
+    },
+}
+
+impl Stored {
+    /// The bytes of a sequence of so many frames of so many numbers.
+    pub fn bytes(self, frames: usize, features: usize) -> usize {
+        match self {
+            Self::Bytes => frames * features,
+            Self::Reals => 4 * frames * features,
+            Self::Moving { .. } => features,
+        }
+    }
+}
+
 /// What a run learns from and is measured on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
@@ -20,6 +54,8 @@ pub struct Dataset {
     pub name: String,
     /// The shape of one image: \[height, width, channels\], with 1 channel (grey) or 3 (red, green, blue).
     pub shape: [usize; 3],
+    /// Of a set of sequences, of which `shape` is that of a frame.
+    pub sequence: Option<Sequence>,
     /// What training draws from.
     pub train: Split,
     /// Taken off the end of the training images; may be empty.
@@ -98,7 +134,7 @@ impl Dataset {
         if o.limit > 0 {
             [&mut train, &mut validation, &mut test].into_iter().for_each(|s| s.truncate(o.limit));
         }
-        Ok(Self { name, shape, train, validation, test })
+        Ok(Self { name, shape, sequence: None, train, validation, test })
     }
 }
 

@@ -7,11 +7,14 @@ mod folder;
 pub mod idx;
 mod matrix;
 mod names;
+pub mod oscillator;
 mod pack;
 mod photographs;
 mod rgb;
+mod sequences;
 
-pub use dataset::{Dataset, Options, Split};
+pub use dataset::{Dataset, Options, Sequence, Split, Stored};
 pub use matrix::Matrix;
 pub use names::{load, names};
 pub use pack::pack;
+pub use sequences::load_sequences;

@@ -2,14 +2,20 @@
 
 use std::path::Path;
 
-use super::dataset::{Dataset, Options};
-use super::{assets, emoji, folder, photographs};
+use super::dataset::{Dataset, Options, Sequence, Stored};
+use super::{assets, emoji, folder, oscillator, photographs};
 use crate::values::{Error, Result};
 
 /// A name and what loads it.
 type Row = (&'static str, fn(&str, &Options) -> Result<Dataset>);
 
-const TABLE: &[Row] = &[("mnist", shipped_idx), ("emoji", emoji::load), ("photographs", photographs::load)];
+const TABLE: &[Row] = &[
+    ("mnist", shipped_idx),
+    ("emoji", emoji::load),
+    ("photographs", photographs::load),
+    ("moving-mnist", moving),
+    ("oscillator", oscillating),
+];
 
 /// The names that [`load`] knows.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -49,4 +55,21 @@ fn shipped_idx(name: &str, o: &Options) -> Result<Dataset> {
         "t10k-labels-idx1-ubyte.gz",
     ];
     folder::load(&assets::folder(name, &FILES)?, name.into(), o)
+}
+
+/// Frames of a sequence of moving digits.
+const MOVING_FRAMES: usize = 20;
+
+/// MNIST's digits as sequences: each moves by a pixel a frame, to the left or to the right.
+fn moving(name: &str, o: &Options) -> Result<Dataset> {
+    let still = shipped_idx("mnist", o)?;
+    let sequence = Some(Sequence { frames: MOVING_FRAMES, stored: Stored::Moving { width: still.shape[1] } });
+    Ok(Dataset { name: name.into(), sequence, ..still })
+}
+
+/// The noisy harmonic oscillator.
+fn oscillating(name: &str, o: &Options) -> Result<Dataset> {
+    let (train, test) = (oscillator::split(oscillator::TRAIN, "train"), oscillator::split(oscillator::TEST, "test"));
+    let sequence = Some(Sequence { frames: oscillator::FRAMES, stored: Stored::Reals });
+    Ok(Dataset { sequence, ..Dataset::divide(name.into(), [1, 1, 1], train, Some(test), o)? })
 }

@@ -4,6 +4,8 @@ mod boosting;
 pub mod disentanglement;
 mod lbfgs;
 mod logistic;
+pub mod moving;
+pub mod next_step;
 mod pca;
 mod probe;
 mod surgery;

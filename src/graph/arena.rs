@@ -257,7 +257,14 @@ impl Graph {
         self.push(Op::Batch(picture), &[data.id, order.id], shape, DType::F32, Some(0))
     }
 
-    fn next_stream(&self, path: &str) -> u64 {
+    /// The same batch as pictures that move, \[batch, frames, height, width\]: `still` is a [`Graph::batch`].
+    pub fn moving<'g>(&'g self, still: Tensor<'g>, shape: Shape) -> Tensor<'g> {
+        let node = self.nodes()[still.id].clone();
+        let Op::Batch(picture) = node.op else { panic!("what moves is a batch of pictures, not {}", node.op.name()) };
+        self.push(Op::Moving(picture), &node.args, shape, DType::F32, Some(0))
+    }
+
+    pub(super) fn next_stream(&self, path: &str) -> u64 {
         let mut i = self.inner.borrow_mut();
         let ordinal = i.draws.entry(path.into()).or_default();
         *ordinal += 1;

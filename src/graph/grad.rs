@@ -162,6 +162,23 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
             let s = y.triangular_solve(y.triangular_solve(p, true).transpose(), true);
             one((s + s.transpose()).triangle(0.5))
         }
+        Op::Lstm => {
+            let (w, [n, time, units]) = (x[1], [0, 1, 2].map(|axis| y.shape()[axis]));
+            let da = y.lstm_grad(w, dy);
+            // h before the first step is 0: of it there is no product.
+            let dw = match time {
+                1 => w.like(0.0),
+                _ => {
+                    let rows = n * (time - 1);
+                    let before = y.slice(&[0, 0, 0], &[n, time - 1, units]).reshape(&[rows, units]);
+                    let after = da.slice(&[0, 1, 0], &[n, time - 1, 4 * units]).reshape(&[rows, 4 * units]);
+                    before.matmul_as(after, true, false)
+                }
+            };
+            two(da, dw)
+        }
+        Op::AtTime => vec![Some(dy.placed(x[1], x[0].shape()[1])), None],
+        Op::Placed => vec![Some(dy.at_time(x[1])), None],
         Op::Bce => two(dy * (x[0].sigmoid() - x[1]), -(dy * x[0])),
         Op::GaussianKl => two(dy * x[0], dy * (x[1].exp() - 1.0) * 0.5),
         Op::Reparam => {
@@ -189,10 +206,11 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
             [None].into_iter().chain(pairs).collect()
         }
         // Which ones are the largest changes by jumps only.
-        Op::TopK(_) | Op::ArgMax => vec![None],
+        Op::TopK(_) | Op::ArgMax | Op::Jumps(_) | Op::Moving(_) => vec![None; x.len()],
         // Each is the other's adjoint.
         Op::Gather => vec![Some(dy.segment_sum(x[1], x[0].shape())), None],
         Op::SegmentSum => vec![Some(dy.gather(x[1])), None],
+        Op::LstmTape | Op::LstmGrad => unreachable!("{} is refused before", op.name()),
         Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => {
             unreachable!("{} is refused before", op.name())
         }

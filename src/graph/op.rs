@@ -79,6 +79,21 @@ pub enum Op {
     },
     /// The lower triangular L with L Lᵀ = A, \[…, d, d\], of which only the lower triangle is read.
     Cholesky,
+    /// An LSTM over sequences from 0, h: \[batch, time, units\]; args: a \[batch, time, 4·units\], what the inputs give the
+    /// gates i, f, g, o, and W \[units, 4·units\], by which the last h is added. Its first derivative is all it has.
+    Lstm,
+    /// What [`Op::Lstm`], the argument, keeps of each step for its gradient: \[batch, time, 6·units\].
+    LstmTape,
+    /// The cotangent of a of an LSTM; args: its tape, Wᵀ, and the cotangent of its h.
+    LstmGrad,
+    /// x\[b, t\[s, b\], :\]; args: x \[batch, time, d\] and t \[samples, batch\].
+    AtTime,
+    /// The adjoint of that in x; args: y \[samples, batch, d\] and t.
+    Placed,
+    /// Two times t1 < t2 of each sequence, \[samples, batch, 2\].
+    Jumps(Jumps),
+    /// A batch of pictures that move, \[batch, frames, height, width\]; args: data, order.
+    Moving(Picture),
     /// Bernoulli negative log-likelihood of x under logits a: max(a, 0) − a·x + ln(1 + e^−|a|), nats.
     Bce,
     /// KL(N(μ, e^lv) ‖ N(0, 1)) per dimension: ½(μ² + e^lv − lv − 1), nats.
@@ -159,6 +174,23 @@ pub struct Draw {
     pub by_example: bool,
 }
 
+/// How two times of a sequence are drawn: t2 − t1 uniform in a range, then t1 among those for which t2 is a time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Jumps {
+    /// Steps of a sequence, more than every jump.
+    pub time: usize,
+    /// The usual jumps, from the shortest to the longest.
+    pub near: [usize; 2],
+    /// Other jumps.
+    pub far: [usize; 2],
+    /// 2²⁴ times their probability.
+    pub far_share: u32,
+    /// The Philox stream.
+    pub stream: u64,
+    /// The draws belong to the example (evaluation), not to the moment (training).
+    pub by_example: bool,
+}
+
 /// How bytes become a batch of reals.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Picture {
@@ -181,6 +213,8 @@ pub enum Binarise {
     Dynamic,
     /// 1 with probability b / 255, drawn once an example.
     Static,
+    /// Four bytes are an f32, as it is.
+    Real,
 }
 
 impl Op {
@@ -192,10 +226,13 @@ impl Op {
             Op::Param(_) | Op::State(_) | Op::Const(_) | Op::Scalar(_) | Op::Random(_) | Op::Batch(_) | Op::Detach => {
                 Gradient::Stops
             }
+            Op::Jumps(_) | Op::Moving(_) => Gradient::Stops,
             Op::Unary(U::Sign | U::Step | U::Inside, ..) | Op::Binary(B::Gt) | Op::TopK(_) | Op::ArgMax => {
                 Gradient::Stops
             }
             Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => Gradient::Refused,
+            // Sequences have a first derivative alone.
+            Op::LstmTape | Op::LstmGrad => Gradient::Refused,
             Op::Binary(B::ReluGrad | B::SigmoidGrad | B::TanhGrad) => Gradient::Refused,
             _ => Gradient::Rule,
         }

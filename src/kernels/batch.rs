@@ -1,4 +1,5 @@
-//! x\[b, j\] = byte j of the b-th example of the batch, over 255 or binarised at random; x: \[batch, inner\]. Twin of
+//! x\[b, j\] = byte j of the b-th example of the batch, over 255 or binarised at random, or its j-th f32; x: \[batch,
+//! inner\]. Twin of
 //! shaders/batch.wgsl.
 
 use super::{Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Work, params, words};
@@ -15,11 +16,15 @@ pub enum Op {
     Dynamic,
     /// The same, drawn once for each example
     Static,
+    /// The data are f32, as they are
+    Real,
 }
 
 impl Op {
     /// Every way, by its override value.
-    pub const ALL: [Op; 3] = [Op::None, Op::Dynamic, Op::Static];
+    pub const ALL: [Op; 4] = [Op::None, Op::Dynamic, Op::Static, Op::Real];
+    /// What is done with bytes.
+    pub const BYTES: [Op; 3] = [Op::None, Op::Dynamic, Op::Static];
 }
 
 params! {
@@ -27,7 +32,7 @@ params! {
     BatchParams {
         /// Examples.
         batch: u32,
-        /// Bytes of an example.
+        /// Numbers of an example.
         inner: u32,
         /// Whether the data are the batch's rows alone, in order, and not the whole set.
         streamed: u32,
@@ -64,10 +69,11 @@ impl Twin for Batch {
         }
     }
 
-    fn reads(_: &Consts, p: &BatchParams) -> Vec<usize> {
+    fn reads(c: &Consts, p: &BatchParams) -> Vec<usize> {
         // Of the whole set the order says which rows; one at least.
         let rows = if p.streamed != 0 { p.batch as usize } else { 1 };
-        vec![(rows * p.inner as usize).div_ceil(4), p.batch as usize]
+        let word = if Op::ALL[c[0] as usize] == Op::Real { 1 } else { 4 };
+        vec![(rows * p.inner as usize).div_ceil(word), p.batch as usize]
     }
 
     fn describe(c: &Consts, p: &BatchParams) -> String {
@@ -94,6 +100,11 @@ impl Twin for Batch {
             let id = order[s.first as usize + b];
             let row = if p.streamed != 0 { b } else { id as usize };
             let key = if fixed { id } else { b as u32 };
+            if op == Op::Real {
+                let reals = &data[row * inner..][..inner];
+                x.iter_mut().zip(reals).for_each(|(x, &bits)| *x = R::of(f32::from_bits(bits).into()));
+                continue;
+            }
             let byte = |j: usize| u32::from(bytes[row * inner + j]);
             if op == Op::None {
                 x.iter_mut().enumerate().for_each(|(j, x)| *x = R::of(byte(j).into()) / R::of(255.0));
@@ -130,9 +141,14 @@ impl Twin for Batch {
                 by_example: by_example.into(),
             };
             let rows = if streamed { batch } else { set };
-            let mut data = words((rows * inner).div_ceil(4), set as u32);
-            // 0 and 255 must be certain.
-            data.iter_mut().step_by(3).for_each(|w| *w = (*w & 0xffff) | 0x00ff_0000);
+            let mut data = words((rows * inner).div_ceil(if op == Op::Real { 1 } else { 4 }), set as u32);
+            if op == Op::Real {
+                // Normal numbers of either sign.
+                data.iter_mut().for_each(|w| *w = (*w & 0x83ff_ffff) | 0x3c00_0000);
+            } else {
+                // 0 and 255 must be certain.
+                data.iter_mut().step_by(3).for_each(|w| *w = (*w & 0xffff) | 0x00ff_0000);
+            }
             let order: Vec<u32> =
                 words(first as usize + batch, 1 + inner as u32).iter().map(|w| w % set as u32).collect();
             let name =
@@ -147,7 +163,8 @@ impl Twin for Batch {
             for (shape, first) in [([1, 1, 1], 0), ([20, 5, 784], 11), ([40, 29, 7], 3), ([100, 65, 1], 0)] {
                 let [set, streamed] = [false, true].map(|s| case(op, shape, s, s, first, 64));
                 let long = shape[2] == 784;
-                cases.push(if long && op == Op::Dynamic { set.again() } else { set });
+                let again = long && matches!(op, Op::Dynamic | Op::Real);
+                cases.push(if again { set.again() } else { set });
                 cases.push(if long && op == Op::Static { streamed.again() } else { streamed });
             }
             cases.push(case(op, [20, 33, 8], true, false, 5, 64));

@@ -7,6 +7,7 @@ pub mod wgsl;
 pub mod adam;
 pub mod argmax;
 pub mod assign;
+pub mod at_time;
 pub mod batch;
 pub mod bce;
 pub mod binary;
@@ -19,10 +20,14 @@ pub mod gate;
 pub mod gather;
 pub mod gaussian_kl;
 pub mod jacobian_penalty;
+pub mod jumps;
 pub mod log_row;
+pub mod lstm;
+pub mod lstm_grad;
 pub mod map;
 pub mod matmul_scalar;
 pub mod matmul_vec4;
+pub mod moving;
 pub mod patches;
 pub mod random;
 pub mod reduce;
@@ -47,6 +52,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<adam::Adam>(PhantomData),
     &Handle::<argmax::ArgMax>(PhantomData),
     &Handle::<assign::Assign>(PhantomData),
+    &Handle::<at_time::AtTime>(PhantomData),
     &Handle::<batch::Batch>(PhantomData),
     &Handle::<bce::Bce>(PhantomData),
     &Handle::<binary::Binary>(PhantomData),
@@ -59,10 +65,14 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<gather::Gather>(PhantomData),
     &Handle::<gaussian_kl::GaussianKl>(PhantomData),
     &Handle::<jacobian_penalty::JacobianPenalty>(PhantomData),
+    &Handle::<jumps::Jumps>(PhantomData),
     &Handle::<log_row::LogRow>(PhantomData),
+    &Handle::<lstm::Lstm>(PhantomData),
+    &Handle::<lstm_grad::LstmGrad>(PhantomData),
     &Handle::<map::Map>(PhantomData),
     &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
     &Handle::<matmul_vec4::MatmulVec4>(PhantomData),
+    &Handle::<moving::Moving>(PhantomData),
     &Handle::<patches::Patches>(PhantomData),
     &Handle::<random::Random>(PhantomData),
     &Handle::<reduce::Reduce>(PhantomData),

@@ -13,6 +13,7 @@ mod k_sparse;
 mod posterior;
 mod prior;
 mod sparse;
+mod td_vae;
 mod vae;
 mod variational;
 mod vq_vae;
@@ -21,8 +22,9 @@ mod vq_vae_2;
 pub use classifier::classifier;
 pub use posterior::Posterior;
 pub use prior::Prior;
+pub use td_vae::{TdTerms, Times};
 
-use crate::config::{Config, Convolution, Model};
+use crate::config::{Config, Convolution, Model, TdVae};
 use crate::graph::Tensor;
 use crate::nn::{Layer, Scope};
 use crate::values::Result;
@@ -133,6 +135,11 @@ pub trait Autoencoder {
         None
     }
 
+    /// The model itself where it is one of sequences: its x are \[batch, time, features\].
+    fn sequential(&self) -> Option<&TdVae> {
+        None
+    }
+
     /// The levels of a discrete code of examples of so many numbers, in the order of [`indices`](Self::indices) and of
     /// [`encode`](Self::encode); none where the code is real.
     fn levels(&self, _features: usize) -> Vec<Level> {
@@ -187,6 +194,7 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
         Model::BetaVae(c) => c,
         Model::VqVae(c) => c,
         Model::VqVae2(c) => c,
+        Model::TdVae(c) => c,
     }
 }
 
@@ -197,16 +205,18 @@ pub fn architecture(c: &Config, features: usize) -> String {
     let conv = |kernel: fn(&Convolution) -> usize| -> Vec<String> {
         model.conv().iter().map(|c| format!("{}c{}s{}", c.channels, kernel(c), c.stride)).collect()
     };
-    let hidden: Vec<String> = m.hidden().iter().map(usize::to_string).collect();
+    let widths = |units: &[usize]| -> Vec<String> { units.iter().map(usize::to_string).collect() };
+    let belief = m.sequential().map(|s| format!("LSTM {}", s.belief));
     let levels = m.levels(features);
     let code: Vec<String> = match levels.is_empty() {
         true => vec![format!("({})", m.latent())],
         false => levels.iter().map(Level::to_string).collect(),
     };
-    let encoder = [vec![features.to_string()], conv(|c| c.kernel), hidden.clone(), code];
-    let decoder = match c.classifier.wanted() {
-        true => vec![format!("softmax {}", c.classifier.classes)],
-        false => [vec![features.to_string()], conv(|c| c.mirror), hidden].concat().into_iter().rev().collect(),
+    let encoder = [widths(&[features]), conv(|c| c.kernel), widths(m.hidden()), belief.into_iter().collect(), code];
+    let decoder = match m.sequential() {
+        _ if c.classifier.wanted() => vec![format!("softmax {}", c.classifier.classes)],
+        Some(s) => [widths(&s.decoder), widths(&[features])].concat(),
+        None => [widths(&[features]), conv(|c| c.mirror), widths(m.hidden())].concat().into_iter().rev().collect(),
     };
     format!("{} {}", model.kind(), [encoder.concat(), decoder].concat().join("-"))
 }

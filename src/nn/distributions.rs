@@ -34,8 +34,29 @@ impl<'g> DiagonalGaussian<'g> {
         let mut dims = vec![samples];
         dims.extend(self.mean.shape().dims());
         let noise = net.normal(&dims);
+        self.at_noise(noise)
+    }
+
+    /// z = μ + σ ε of noise ε of μ's shape, and ln N(z; μ, σ²): of the noise, as above. Its gradient is that of a density
+    /// at a sample of itself: by z, and by μ and σ.
+    pub fn at_noise(&self, noise: Tensor<'g>) -> (Tensor<'g>, Tensor<'g>) {
         let z = self.mean.reparameterise(self.log_var, noise);
         (z, half_log_tau((noise.square() + self.log_var).sum(LATENTS), self.mean.shape().last()))
+    }
+
+    /// ln N(z; μ, σ²) = −½ Σ((z − μ)²/σ² + ln σ² + ln 2π), for z of μ's shape.
+    #[track_caller]
+    pub fn log_prob(&self, z: Tensor<'g>) -> Tensor<'g> {
+        let white = (z - self.mean).square() * (-self.log_var).exp();
+        half_log_tau((white + self.log_var).sum(LATENTS), self.mean.shape().last())
+    }
+
+    /// KL(self ‖ other) = ½((σ² + (μ − μ′)²)/σ′² − 1 + ln σ′² − ln σ²) per dimension.
+    #[track_caller]
+    pub fn kl(&self, other: &Self) -> Tensor<'g> {
+        let apart = (self.mean - other.mean).square() * (-other.log_var).exp();
+        let ratio = self.log_var - other.log_var;
+        (apart + ratio.exp() - ratio).affine(0.5, -0.5)
     }
 
     /// KL(self ‖ N(0, 1)) = ½(μ² + σ² − ln σ² − 1) per dimension.

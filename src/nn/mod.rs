@@ -12,6 +12,7 @@ pub mod jacobian;
 mod layers;
 pub mod optim;
 pub mod quantize;
+mod recurrent;
 mod scope;
 
 pub use average::moving_average;
@@ -27,4 +28,5 @@ pub use distributions::{
 };
 pub use gaussian::Gaussian;
 pub use layers::{Layer, activate, dense, layers, linear, linear_zeros, mlp, transposed};
+pub use recurrent::{gated_gaussian, lstm};
 pub use scope::{Mode, Scalars, Scope, state_path};

@@ -2,7 +2,7 @@
 
 use super::{Clock, Scope};
 use crate::config::Optimizer;
-use crate::graph::{Effect, ParamDecl, ParamLayout, StateId, Tensor};
+use crate::graph::{Axes, Effect, ParamDecl, ParamLayout, StateId, Tensor};
 use crate::values::{DType, Shape};
 
 /// The Store paths of a bucket's optimizer state, after the weights.
@@ -20,6 +20,22 @@ pub fn update<'g>(net: &Scope<'g>, o: &Optimizer, layout: &ParamLayout, grads: &
     update_some(net, o, layout, &grads, Clock::EVERY);
 }
 
+/// The packed gradients of buckets, each times min(1, c/‖g‖) where the norm ‖g‖ over all of them is limited to c > 0
+/// (Pascanu et al. 2013, algorithm 1). The square of the norm is guarded: where it is not finite, the step is skipped.
+fn clipped<'g>(net: &Scope<'g>, grads: Vec<Tensor<'g>>, limit: f64) -> Vec<Tensor<'g>> {
+    if limit == 0.0 {
+        return grads;
+    }
+    net.within(|| {
+        // In the gaps between parameters a bucket is 0.
+        let square = grads.iter().map(|g| g.square().sum(Axes::All)).reduce(|a, b| a + b);
+        let Some(square) = square else { return grads };
+        net.graph().guard(square);
+        let factor = (square.sqrt().recip() * limit).minimum(net.graph().constant(1.0, Shape::SCALAR));
+        grads.into_iter().map(|g| g * factor).collect()
+    })
+}
+
 /// The same for the buckets of which some parameter has a gradient; one of them without has a gradient of 0. The steps
 /// in which this is done are the clock's.
 pub fn update_some<'g>(
@@ -33,10 +49,15 @@ pub fn update_some<'g>(
     let net = net / "optimizer";
     let trained = |bucket: usize| layout.places.iter().zip(grads).any(|(p, g)| p.bucket == bucket && g.is_some());
     let zeros = |p: &ParamDecl| graph.constant(0.0, p.shape);
-    for (i, bucket) in layout.buckets.iter().enumerate().filter(|(i, _)| trained(*i)) {
+    let buckets: Vec<usize> = (0..layout.buckets.len()).filter(|i| trained(*i)).collect();
+    let packed = |&i: &usize| {
         // Of the other buckets nothing is read.
         let all: Vec<_> = layout.params.iter().zip(grads).map(|(p, g)| g.unwrap_or_else(|| zeros(p))).collect();
-        let grad = graph.pack_bucket(layout, i, &all).id();
+        graph.pack_bucket(layout, i, &all)
+    };
+    let packed = clipped(&net, buckets.iter().map(packed).collect(), o.clip());
+    for (i, grad) in buckets.into_iter().zip(packed) {
+        let (bucket, grad) = (&layout.buckets[i], grad.id());
         let flat = |path: &str| graph.declare(path, Shape::new(&[bucket.len]), DType::F32);
         let weights = flat(&layout.path(i));
         let state: Vec<StateId> = state_paths(o, &bucket.name).iter().map(|p| flat(p)).collect();

@@ -311,8 +311,28 @@ impl<'a> Lowering<'a> {
                     Binarise::None => k::batch::Op::None,
                     Binarise::Dynamic => k::batch::Op::Dynamic,
                     Binarise::Static => k::batch::Op::Static,
+                    Binarise::Real => k::batch::Op::Real,
                 };
                 ("batch", vec![op as u32, WG], p.words(), self.all(&n.args))
+            }
+            Op::Moving(m) => {
+                let [batch, frames, height, width] = [0, 1, 2, 3].map(|axis| n.shape[axis] as u32);
+                let p = k::moving::MovingParams {
+                    batch,
+                    frames,
+                    height,
+                    width,
+                    streamed: m.streamed.into(),
+                    stream_lo: m.stream as u32,
+                    stream_hi: (m.stream >> 32) as u32,
+                    by_example: m.by_example.into(),
+                };
+                let op = match m.binarise {
+                    Binarise::Dynamic => k::batch::Op::Dynamic,
+                    Binarise::Static => k::batch::Op::Static,
+                    Binarise::None | Binarise::Real => k::batch::Op::None,
+                };
+                ("moving", vec![op as u32, WG], p.words(), self.all(&n.args))
             }
             Op::Unary(f, alpha, beta) => {
                 let p = k::unary::UnaryParams { n: len as u32, alpha: *alpha, beta: *beta };
@@ -396,6 +416,42 @@ impl<'a> Lowering<'a> {
                 let p = k::cholesky::CholeskyParams { n: (len / (d * d)) as u32, d: d as u32 };
                 ("cholesky", vec![WG], p.words(), self.all(&n.args))
             }
+            Op::Lstm => return self.lstm(id),
+            Op::LstmTape => return,
+            Op::LstmGrad => {
+                let h = self.ir.nodes[n.args[2]].shape;
+                ("lstm_grad", vec![WG], lstm_params(h).words(), self.all(&n.args))
+            }
+            Op::AtTime | Op::Placed => {
+                let gather = n.op == Op::AtTime;
+                let (x, y) = if gather {
+                    (self.ir.nodes[n.args[0]].shape, n.shape)
+                } else {
+                    (n.shape, self.ir.nodes[n.args[0]].shape)
+                };
+                let [samples, n_rows, time, d] = [y[0], x[0], x[1], x[2]].map(|v| v as u32);
+                let p = k::at_time::AtTimeParams { samples, n: n_rows, time, d };
+                let op = if gather { k::at_time::Op::Gather } else { k::at_time::Op::Scatter };
+                ("at_time", vec![op as u32, WG], p.words(), self.all(&n.args))
+            }
+            Op::Jumps(j) => {
+                let [samples, rows, time] = [n.shape[0], n.shape[1], j.time].map(|v| v as u32);
+                let ([near_lo, near_hi], [far_lo, far_hi]) = (j.near.map(|v| v as u32), j.far.map(|v| v as u32));
+                let p = k::jumps::JumpsParams {
+                    samples,
+                    n: rows,
+                    time,
+                    near_lo,
+                    near_hi,
+                    far_lo,
+                    far_hi,
+                    far: j.far_share,
+                    stream_lo: j.stream as u32,
+                    stream_hi: (j.stream >> 32) as u32,
+                    by_example: j.by_example.into(),
+                };
+                ("jumps", vec![WG], p.words(), vec![])
+            }
             Op::Bce => {
                 let p = k::bce::BceParams { n: len as u32, scale: 1.0 };
                 ("bce", vec![k::bce::Op::Loss as u32, WG], p.words(), self.all(&n.args))
@@ -422,6 +478,21 @@ impl<'a> Lowering<'a> {
         let out = self.target(id);
         self.emit(kernel, consts, params, args, vec![out], &n.scope);
         self.values[id] = Value::Here(out);
+    }
+
+    /// The recurrence, and with it what its gradient needs, where something needs that.
+    fn lstm(&mut self, id: usize) {
+        let (n, live) = (self.ir.nodes[id].clone(), self.ir.live());
+        let tape = (id..live.len())
+            .find(|&t| live[t] && self.ir.nodes[t].op == Op::LstmTape && self.ir.nodes[t].args[0] == id);
+        let (ins, h) = (self.all(&n.args), self.target(id));
+        // A binding must be there even where the kernel does not write it.
+        let kept = if let Some(t) = tape { self.target(t) } else { self.temp(DType::F32, 1) };
+        self.emit("lstm", vec![tape.is_some().into(), WG], lstm_params(n.shape).words(), ins, vec![h, kept], &n.scope);
+        self.values[id] = Value::Here(h);
+        if let Some(t) = tape {
+            self.values[t] = Value::Here(kept);
+        }
     }
 
     /// Where a node's value goes: its place in a pack, or a new temporary.
@@ -820,6 +891,12 @@ fn books(table: Shape) -> [usize; 3] {
 
 fn range(store: usize, offset: usize, len: usize, dtype: DType) -> View {
     View { buffer: Buffer::Store(store), offset, len, dtype, value: usize::MAX }
+}
+
+/// Of an LSTM with h of this shape.
+fn lstm_params(h: Shape) -> k::lstm::LstmParams {
+    let [n, time, units] = [h[0], h[1], h[2]].map(|v| v as u32);
+    k::lstm::LstmParams { n, time, units }
 }
 
 /// The (div, mod) for which (i / div) % mod runs through a tensor of shape `from` as i runs through `to`: where what

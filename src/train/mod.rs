@@ -14,6 +14,7 @@ pub mod programs;
 pub mod progress;
 mod recover;
 mod run;
+mod sequences;
 mod session;
 
 pub use measure::Posteriors;

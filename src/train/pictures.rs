@@ -50,7 +50,8 @@ pub fn draw(session: &mut Session, shape: [usize; 3], run: &Path, at: &Standing)
     // A discrete code is a map of entries: no dimension of it is an axis.
     let encoded = if session.levels().is_empty() { Some(session.encode("test", 0, POINTS)?) } else { None };
     let codes = encoded.as_ref().map(|values| Codes::new(values, session.code_len()));
-    if !session.config.classifier.wanted() {
+    // One number is no picture.
+    if !session.config.classifier.wanted() && shape.iter().product::<usize>() > 1 {
         sections.extend(pictures(session, shape, codes.as_ref(), &dir)?);
     }
     if let Some(Plane { points, axes }) = codes.as_ref().and_then(Codes::plane) {

@@ -1,8 +1,11 @@
 //! The plans of a run, built without a device: a training step, evaluation, reconstruction, samples.
 
 use super::phases::{Part, Phase};
-use crate::config::{self, Config};
-use crate::graph::{Binarise, FEATURES, Gradient, Graph, Op, ParamDecl, ParamLayout, SAMPLES, Tensor, grad, vjp};
+use crate::config::{self, Config, TdVae};
+use crate::data::{Sequence, Stored};
+use crate::graph::{
+    ALIGN, Binarise, FEATURES, Gradient, Graph, Op, ParamDecl, ParamLayout, SAMPLES, Tensor, grad, vjp,
+};
 use crate::models::{self, Level, Loss, Posterior};
 use crate::nn::{Mode, Scalars, Scope, jacobian, optim};
 use crate::plan::{Options, Plan, compile};
@@ -26,8 +29,10 @@ pub struct SetShape {
     pub split: &'static str,
     /// Examples.
     pub examples: usize,
-    /// Numbers an example.
+    /// Numbers an example; of sequences, a frame.
     pub features: usize,
+    /// Of sequences.
+    pub sequence: Option<Sequence>,
     /// The whole split lies on the device; else each batch is uploaded.
     pub resident: bool,
 }
@@ -50,13 +55,23 @@ impl SetShape {
             "validation" => "validation.labels",
             _ => "test.labels",
         };
-        Self { split, features: classes, ..self.clone() }
+        Self { split, features: classes, sequence: None, ..self.clone() }
     }
 
     /// The length of the bytes in words, for batches of `batch` where they are uploaded.
     pub fn data_words(&self, batch: usize) -> usize {
         let rows = if self.resident { self.examples } else { batch };
-        (rows * self.features).div_ceil(4)
+        (rows * self.bytes()).div_ceil(4)
+    }
+
+    /// The bytes of an example.
+    fn bytes(&self) -> usize {
+        self.sequence.map_or(self.features, |s| s.stored.bytes(s.frames, self.features))
+    }
+
+    /// The frames of an example: 1 of one that is no sequence.
+    pub fn frames(&self) -> usize {
+        self.sequence.map_or(1, |s| s.frames)
     }
 }
 
@@ -75,7 +90,29 @@ fn batch<'g>(net: &Scope<'g>, c: &Config, set: &SetShape, batch: usize) -> Tenso
         config::Binarise::Static => Binarise::Static,
         config::Binarise::None => Binarise::None,
     };
-    fed(net, set, batch, binarise)
+    let Some(Sequence { frames, stored }) = set.sequence else { return fed(net, set, batch, binarise) };
+    let all = SetShape { features: set.features * frames, ..set.clone() };
+    let x = match stored {
+        Stored::Bytes => fed(net, &all, batch, binarise),
+        Stored::Reals => fed(net, &all, batch, Binarise::Real),
+        Stored::Moving { width } => {
+            let still = fed(net, set, batch, binarise);
+            let shape = Shape::new(&[batch, frames, set.features / width, width]);
+            (net / "data").within(|| net.graph().moving(still, shape))
+        }
+    };
+    x.reshape(&[batch, frames, set.features]).with_batch_axis(0)
+}
+
+/// The last frame of sequences, or x where it is of none.
+fn last_frame(x: Tensor<'_>) -> Tensor<'_> {
+    match x.shape().dims() {
+        &[batch, time, features] => {
+            let last = x.slice(&[0, time - 1, 0], &[batch, 1, features]);
+            last.reshape(&[batch, features]).with_batch_axis(0)
+        }
+        _ => x,
+    }
 }
 
 fn fed<'g>(net: &Scope<'g>, set: &SetShape, batch: usize, binarise: Binarise) -> Tensor<'g> {
@@ -110,7 +147,12 @@ pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> 
     let graph = Graph::new();
     let net = Scope::root(&graph, Mode::Train);
     let one = |width| graph.constant(0.0, Shape::new(&[1, width])).with_batch_axis(0);
-    let (model, x) = (models::of(&c.model), one(features));
+    let model = models::of(&c.model);
+    // Of a sequence any length that has the longest jump gives the same parameters.
+    let x = model.sequential().map_or_else(
+        || one(features),
+        |m| graph.constant(0.0, Shape::new(&[1, m.longest() + 1, features])).with_batch_axis(0),
+    );
     model.accepts(features)?;
     let whole = c.train.alternate.is_empty() && c.train.pretrain == 0 && !c.classifier.freeze;
     let lay_out = if whole { ParamLayout::together } else { ParamLayout::new };
@@ -187,7 +229,7 @@ pub fn reconstruct(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -
     let x = batch(&net, c, set, n);
     let z = models::of(&c.model).encode(&net, x);
     let y = models::of(&c.model).decode(&net, z, set.features);
-    let outputs = [("inputs", x), ("codes", z), ("pictures", y)].map(|(what, t)| output(&graph, what, t));
+    let outputs = [("inputs", last_frame(x)), ("codes", z), ("pictures", y)].map(|(what, t)| output(&graph, what, t));
     let plan = compile("reconstruct", &graph, &outputs, layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
@@ -334,4 +376,56 @@ pub fn decode(c: &Config, n: usize, features: usize, layout: &ParamLayout) -> Re
     let y = models::of(&c.model).decode(&net, z, features);
     let plan = compile("decode", &graph, &[output(&graph, "pictures", y)], layout, Options::default())?;
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// The sequences of a batch of `n` examples: \[n, frames, features\].
+pub fn frames(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, n);
+    let plan = compile("frames", &graph, &[output(&graph, "frames", x)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// What a model of sequences expects after the first `given` frames: the last of these as it sees it, and a frame after each
+/// of the jumps: \[1 + jumps, n, features\].
+pub fn rollout(
+    c: &Config,
+    model: &TdVae,
+    set: &SetShape,
+    n: usize,
+    layout: &ParamLayout,
+    (given, jumps): (usize, &[usize]),
+) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let frames = model.rollout(&net, batch(&net, c, set, n), given, jumps);
+    let each = n * set.features;
+    // Places of a pack begin where a binding can.
+    let places = (0..frames.len()).map(|i| i * each.next_multiple_of(ALIGN)).collect();
+    let len = frames.len() * each.next_multiple_of(ALIGN);
+    let out = graph.pack(&output_path("rollout", len), &frames, places, len);
+    let plan = compile("rollout", &graph, &[out], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
+/// −ln p of a frame after a jump of each of these lengths, of batches of `size` examples: nats.
+pub fn jump_nll(
+    c: &Config,
+    model: &TdVae,
+    set: &SetShape,
+    size: usize,
+    layout: &ParamLayout,
+    jumps: &[usize],
+) -> Result<Program> {
+    /// Draws of z a frame.
+    const SAMPLES: usize = 16;
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let x = batch(&net, c, set, size);
+    let of = |&jump: &usize| (format!("jump {jump}"), model.jump_nll(&net, x, jump, SAMPLES));
+    let columns: Vec<_> = jumps.iter().map(of).collect();
+    graph.log(&columns);
+    let plan = compile("jumps", &graph, &[], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "nats" })
 }

@@ -5,8 +5,8 @@ use super::labels;
 use super::metrics::{Means, shown};
 use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
-use crate::config::Config;
-use crate::data::{Dataset, Split};
+use crate::config::{Config, Likelihood};
+use crate::data::{Dataset, Split, Stored};
 use crate::exec::{Executor, PlanId, Span, Ticket};
 use crate::graph::{Graph, ParamLayout};
 use crate::kernels::StepRow;
@@ -33,7 +33,7 @@ pub struct Session {
     further: Vec<Program>,
     /// The loaded programs of the phases.
     train_ids: Vec<PlanId>,
-    train_feed: Feed,
+    pub(super) train_feed: Feed,
     /// An epoch has begun.
     shuffled: bool,
     /// The labels of each split, where there is a classifier.
@@ -53,6 +53,30 @@ fn fits(plan: &Plan, limit: usize) -> Result<()> {
             "{name} would have {len} elements, more than the {limit} that one binding of this device holds: take a \
              smaller model, batch or number"
         ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a model of sequences over anything else, and the other way round.
+fn sequences(c: &Config, data: &Dataset) -> Result<()> {
+    let (kind, name) = (c.model.kind(), &data.name);
+    match (models::of(&c.model).sequential(), data.sequence) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => {
+            Err(Error::usage(format!("`{name}` is a set of sequences, and {kind} learns single examples: td-vae does")))
+        }
+        (Some(_), None) => Err(Error::usage(format!(
+            "{kind} learns sequences, and `{name}` is a set of single examples: moving-mnist and oscillator are sequences, \
+             and so is a .npy of [examples, time, …]"
+        ))),
+        (Some(m), Some(s)) if m.longest() >= s.frames => Err(Error::usage(format!(
+            "the sequences of `{name}` have {} frames, too few for a jump of {}: lower model.jumps or model.far_jumps",
+            s.frames,
+            m.longest()
+        ))),
+        (Some(m), Some(s)) if s.stored == Stored::Reals && m.likelihood == Likelihood::Bernoulli => {
+            Err(Error::usage(format!("the numbers of `{name}` are any reals: set model.likelihood=gaussian")))
+        }
         _ => Ok(()),
     }
 }
@@ -167,11 +191,12 @@ impl Session {
             let text = format!("`{name}` has {n} training examples, fewer than the {batch} of train.batch");
             return Err(Error::usage(text));
         }
-        let limit = exec.info().binding_elements;
+        sequences(config, &data)?;
+        let (limit, sequence) = (exec.info().binding_elements, data.sequence);
         let features = data.shape.iter().product();
         let layout = programs::layout(config, features, limit)?;
         let shape = |split: &'static str, examples: usize| {
-            let mut shape = SetShape { split, examples, features, resident: true };
+            let mut shape = SetShape { split, examples, features, sequence, resident: true };
             shape.resident = config.data.resident && shape.data_words(0) <= limit;
             shape
         };
@@ -678,6 +703,17 @@ impl Session {
     pub(super) fn load(&mut self, plan: &Plan) -> Result<PlanId> {
         fits(plan, self.exec.info().binding_elements)?;
         self.exec.load(plan)
+    }
+
+    /// Runs a program, loaded for this, once on the examples `from .. from + n` of a held-out split: its metrics.
+    pub(super) fn once_of(&mut self, p: &Program, split: &str, from: usize, n: usize) -> Result<Vec<Vec<f32>>> {
+        self.with_feed(split, |feed, exec| {
+            feed.prepare(exec, n)?;
+            feed.upload(exec, from, n)
+        })?;
+        let id = self.load(&p.plan)?;
+        let ticket = self.exec.submit(id, &[self.timeless_row(p, 0, from)])?;
+        self.exec.fetch(ticket)
     }
 
     pub(super) fn once(&mut self, p: &Program, id: PlanId, first: usize) -> Result<()> {

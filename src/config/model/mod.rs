@@ -9,6 +9,7 @@ mod dae;
 mod dense;
 mod k_sparse;
 mod sparse;
+mod td_vae;
 mod vae;
 mod variational;
 mod vq_vae;
@@ -22,6 +23,7 @@ pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
 pub use k_sparse::KSparse;
 pub use sparse::{Average, Sparse};
+pub use td_vae::TdVae;
 pub use vae::{Objective, Vae};
 pub use variational::{Covariance, Likelihood, Variational};
 pub use vq_vae::{Pixel, VqVae, VqVae2};
@@ -53,12 +55,14 @@ pub enum Model {
     /// Generating Diverse High-Fidelity Images with VQ-VAE-2, Razavi et al. 2019.
     #[serde(rename = "vq-vae-2")]
     VqVae2(VqVae2),
+    /// Temporal Difference VAE, Gregor et al. 2019.
+    TdVae(TdVae),
 }
 
 impl Model {
     /// What `model.kind` may be.
     pub const KINDS: &[&str] =
-        &["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae", "vq-vae", "vq-vae-2"];
+        &["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae", "vq-vae", "vq-vae-2", "td-vae"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
@@ -72,6 +76,7 @@ impl Model {
             Self::BetaVae(_) => "beta-vae",
             Self::VqVae(_) => "vq-vae",
             Self::VqVae2(_) => "vq-vae-2",
+            Self::TdVae(_) => "td-vae",
         }
     }
 
@@ -97,6 +102,7 @@ impl Model {
             Self::BetaVae(c) => c.validate(),
             Self::VqVae(c) => c.validate(),
             Self::VqVae2(c) => c.net.validate(),
+            Self::TdVae(c) => c.validate(),
         }
     }
 }
