@@ -22,7 +22,7 @@ fn main() -> elbo::values::Result<()> {
             Ok(())
         })?;
         exec.clear();
-        let data = data::load(&config.data.name, &data::Options::default())?;
+        let data = data::load(&config.data.name, &data::Options::WHOLE)?;
         println!("\n{}", bench_train(exec, &config, data, 100)?.text());
     }
     Ok(())

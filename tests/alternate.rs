@@ -51,7 +51,7 @@ fn the_frozen_side_keeps_every_bit_while_the_other_changes() {
 fn the_frozen_side_has_no_gradient_in_the_plan() {
     use elbo::plan::Options;
     use elbo::train::{SetShape, phases::phases, programs};
-    let set = SetShape { split: "train", examples: 512, features: 784, sequence: None, resident: true };
+    let set = SetShape { split: "train", examples: 512, features: 784, sequence: None, resident: true, drawn: false };
     let c = small("vae", &[]);
     let layout = programs::layout(&c, 784, 1 << 24).unwrap();
     let both = phases(&c, &layout, 784, 16).unwrap();

@@ -4,7 +4,7 @@ use elbo::data::{self, Options};
 
 #[test]
 fn emoji_are_squares_of_32_in_colour_with_their_categories() {
-    let d = data::load("emoji", &Options::default()).unwrap();
+    let d = data::load("emoji", &Options::WHOLE).unwrap();
     assert_eq!(d.shape, [32, 32, 3]);
     assert_eq!((d.train.len(), d.test.len()), (1720, 191));
     let mut labels = d.train.labels.clone();
@@ -22,7 +22,7 @@ fn emoji_are_squares_of_32_in_colour_with_their_categories() {
 
 #[test]
 fn photographs_are_pieces_and_one_is_held_out() {
-    let d = data::load("photographs", &Options { validation: 100, ..Options::default() }).unwrap();
+    let d = data::load("photographs", &Options { validation: 100, ..Options::WHOLE }).unwrap();
     assert_eq!((d.shape, d.train.len(), d.validation.len(), d.test.len()), ([32, 32, 3], 9900, 100, 1000));
     assert!(d.train.labels.iter().all(|l| *l < 2) && d.test.labels.iter().all(|l| *l == 2));
     assert_eq!((d.train.labels[0], d.train.labels[9899]), (0, 1));
@@ -33,6 +33,6 @@ fn photographs_are_pieces_and_one_is_held_out() {
     };
     let [r, g, b] = [mean(0), mean(1), mean(2)];
     assert!(r > g + 10.0 && g > b + 5.0, "{r} {g} {b}");
-    let again = data::load("photographs", &Options { validation: 100, ..Options::default() }).unwrap();
+    let again = data::load("photographs", &Options { validation: 100, ..Options::WHOLE }).unwrap();
     assert!(again == d, "the same pieces at every call");
 }

@@ -253,7 +253,7 @@ fn planned(block: usize, evaluation: bool) -> (u64, usize) {
     let shape = ["model.hidden=[96]", "model.latent=64", "train.batch=32", "model.tied=false"];
     let block = format!("model.block={block}");
     let c = settings("contractive", &[&shape[..], &["model.penalty=exact", &block]].concat());
-    let set = SetShape { split: "train", examples: 512, features: 784, sequence: None, resident: true };
+    let set = SetShape { split: "train", examples: 512, features: 784, sequence: None, resident: true, drawn: false };
     let layout = programs::layout(&c, 784, 1 << 24).unwrap();
     let plan = if evaluation {
         programs::evaluate(&c, &set, 32, &layout).unwrap().plan

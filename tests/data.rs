@@ -10,7 +10,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use md5::{Digest, Md5};
 use tempfile::TempDir;
 
-const ALL: Options = Options { validation: 0, limit: 0 };
+const ALL: Options = Options::WHOLE;
 
 fn gz(raw: &[u8]) -> Vec<u8> {
     let mut e = GzEncoder::new(Vec::new(), Compression::best());
@@ -73,13 +73,13 @@ fn the_shipped_files_are_mnist() {
 
 #[test]
 fn mnist_loads_whole() {
-    let d = data::load("mnist", &Options { validation: 5000, limit: 0 }).unwrap();
+    let d = data::load("mnist", &Options { validation: 5000, limit: 0, ..Options::WHOLE }).unwrap();
     assert_eq!((d.name.as_str(), &d.shape[..]), ("mnist", &[28, 28, 1][..]));
     assert_eq!((d.train.len(), d.validation.len(), d.test.len()), (55_000, 5000, 10_000));
     assert_eq!((d.train.labels.len(), d.validation.labels.len(), d.test.labels.len()), (55_000, 5000, 10_000));
     assert_eq!((&d.train.labels[..5], &d.test.labels[..5]), (&[5, 0, 4, 1, 9][..], &[7, 2, 1, 0, 4][..]));
     // The mean intensity that the literature knows as 0.1307, over all 60,000.
-    let sum: u64 = [&d.train, &d.validation].iter().flat_map(|s| &s.bytes).map(|&b| u64::from(b)).sum();
+    let sum: u64 = [&d.train, &d.validation].iter().flat_map(|s| s.bytes().into_owned()).map(u64::from).sum();
     let mean = sum as f64 / 255.0 / (60_000.0 * 784.0);
     assert!((mean - 0.1307).abs() < 5e-5, "{mean}");
 }
@@ -91,7 +91,7 @@ fn every_spelling_raw_or_gzipped_is_the_same_data() {
         load(&d, &ALL).unwrap()
     };
     assert_eq!((expected.train.len(), expected.test.len(), expected.shape.as_slice()), (20, 4, &[2, 3, 1][..]));
-    assert_eq!((expected.train.image(7), expected.train.labels.len()), (&[7; 6][..], 0));
+    assert_eq!((&*expected.train.image(7), expected.train.labels.len()), (&[7; 6][..], 0));
     for dot in ["-", "."] {
         for (end, pack) in [("", false), (".gz", true), ("", true), (".gz", false)] {
             let put = |raw: Vec<u8>| if pack { gz(&raw) } else { raw };
@@ -102,7 +102,7 @@ fn every_spelling_raw_or_gzipped_is_the_same_data() {
                 (&format!("t10k-labels{dot}idx1-ubyte{end}"), put(labels(4))),
             ]);
             let got = load(&d, &ALL).unwrap();
-            assert_eq!((&got.train.bytes, &got.test.bytes), (&expected.train.bytes, &expected.test.bytes));
+            assert_eq!((&got.train.images, &got.test.images), (&expected.train.images, &expected.test.images));
             assert_eq!((got.train.labels.len(), got.train.labels[7], got.test.labels[3]), (20, 7, 3));
             assert_eq!(got.name, d.path().file_name().unwrap().to_str().unwrap());
         }
@@ -116,23 +116,23 @@ fn validation_is_the_end_of_train_and_a_limit_moves_no_image() {
         ("train-labels-idx1-ubyte", labels(20)),
         ("t10k-images-idx3-ubyte", images(3)),
     ]);
-    let got = load(&d, &Options { validation: 6, limit: 0 }).unwrap();
+    let got = load(&d, &Options { validation: 6, limit: 0, ..Options::WHOLE }).unwrap();
     assert_eq!(got.train.labels, (0..14).collect::<Vec<u8>>());
     assert_eq!(got.validation.labels, (14..20).collect::<Vec<u8>>());
-    assert_eq!((got.validation.image(0), got.test.len()), (&[14; 6][..], 3));
+    assert_eq!((&*got.validation.image(0), got.test.len()), (&[14; 6][..], 3));
     assert!(load(&d, &ALL).unwrap().validation.is_empty());
 
-    let got = load(&d, &Options { validation: 6, limit: 5 }).unwrap();
-    assert_eq!((got.train.labels, got.train.bytes.len()), ((0..5).collect(), 30));
-    assert_eq!((got.validation.labels, got.validation.bytes.len()), ((14..19).collect(), 30));
+    let got = load(&d, &Options { validation: 6, limit: 5, ..Options::WHOLE }).unwrap();
+    assert_eq!((&got.train.labels, got.train.bytes().len()), (&(0..5).collect(), 30));
+    assert_eq!((&got.validation.labels, got.validation.bytes().len()), (&(14..19).collect(), 30));
     assert_eq!((got.test.len(), got.test.labels.len()), (3, 0));
-    assert_eq!(load(&d, &Options { validation: 0, limit: usize::MAX }).unwrap().train.len(), 20);
+    assert_eq!(load(&d, &Options { validation: 0, limit: usize::MAX, ..Options::WHOLE }).unwrap().train.len(), 20);
 
     for validation in [20, 21, usize::MAX] {
-        let e = load(&d, &Options { validation, limit: 0 }).unwrap_err();
+        let e = load(&d, &Options { validation, limit: 0, ..Options::WHOLE }).unwrap_err();
         check(&e, 2, &[&validation.to_string(), "20 training images", "at most 19"]);
     }
-    assert_eq!(load(&d, &Options { validation: 19, limit: 0 }).unwrap().train.len(), 1);
+    assert_eq!(load(&d, &Options { validation: 19, limit: 0, ..Options::WHOLE }).unwrap().train.len(), 1);
 }
 
 #[test]
@@ -141,16 +141,16 @@ fn without_test_images_a_fixed_tenth_is_given_up() {
     let got = load(&d, &ALL).unwrap();
     assert_eq!((got.train.len(), got.test.len()), (180, 20));
     for s in [&got.train, &got.test] {
-        assert!(s.labels.is_sorted() && (0..s.len()).all(|i| s.image(i) == [s.labels[i]; 6]));
+        assert!(s.labels.is_sorted() && (0..s.len()).all(|i| *s.image(i) == [s.labels[i]; 6]));
     }
     let mut all = [&got.train.labels[..], &got.test.labels[..]].concat();
     all.sort_unstable();
     assert_eq!(all, (0..200).collect::<Vec<u8>>());
     // Written down, for it must never change: neither with the options, nor with the folder, nor with a release.
     assert_eq!(got.test.labels, TENTH_OF_200);
-    assert_eq!(load(&d, &Options { validation: 30, limit: 0 }).unwrap().test, got.test);
+    assert_eq!(load(&d, &Options { validation: 30, limit: 0, ..Options::WHOLE }).unwrap().test, got.test);
     let twin = folder(&[("train-images.idx3-ubyte.gz", gz(&images(200)))]);
-    assert_eq!(load(&twin, &ALL).unwrap().test.bytes, got.test.bytes);
+    assert_eq!(load(&twin, &ALL).unwrap().test.images, got.test.images);
 
     let few = folder(&[("train-images-idx3-ubyte", images(2))]);
     let got = load(&few, &ALL).unwrap();
@@ -185,13 +185,14 @@ fn an_unknown_name_is_a_usage_error_with_the_nearest_known() {
     check(
         &data::load("mnits", &ALL).unwrap_err(),
         2,
-        &["no data set or folder named `mnits`", "did you mean `mnist`?"],
+        &["no data set, folder or file named `mnits`", "did you mean `mnist`?"],
     );
     let e = data::load("qqq", &ALL).unwrap_err();
-    check(&e, 2, &["`qqq`", "data sets: mnist, emoji, photographs"]);
+    check(&e, 2, &["`qqq`", "data sets: mnist, fashion-mnist, sprites"]);
     assert!(!e.to_string().contains("did you mean"), "{e}");
-    check(&data::load(file!(), &ALL).unwrap_err(), 2, &["is a file"]);
-    assert_eq!(data::names().collect::<Vec<_>>(), ["mnist", "emoji", "photographs"]);
+    check(&data::load(file!(), &ALL).unwrap_err(), 2, &["is a file of no known kind"]);
+    let all = "mnist fashion-mnist sprites rectangles dictionary moving-mnist oscillator emoji photographs";
+    assert_eq!(data::names().collect::<Vec<_>>(), all.split(' ').collect::<Vec<_>>());
 }
 
 #[test]

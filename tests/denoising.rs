@@ -156,7 +156,14 @@ fn corruption_is_on_in_training_and_nowhere_else() {
         let [first, second] = [&mut a, &mut b].map(|s| steps(s, 2));
         assert!(first[0] != second[0] && first[1] != second[1], "{how}: training");
         // Nothing random is even drawn; in training it is.
-        let set = programs::SetShape { split: "test", examples: 512, features: 784, sequence: None, resident: true };
+        let set = programs::SetShape {
+            split: "test",
+            examples: 512,
+            features: 784,
+            sequence: None,
+            resident: true,
+            drawn: false,
+        };
         let kernels = |plan: &elbo::plan::Plan| plan.dispatches.iter().map(|d| d.kernel.name()).collect::<Vec<_>>();
         let held_out = kernels(&programs::evaluate(&noisy, &set, 64, &b.layout).unwrap().plan);
         assert!(!held_out.contains(&"random") && kernels(&b.train.plan).contains(&"random"), "{how}: {held_out:?}");

@@ -25,7 +25,7 @@ const M: [f64; D] = [0.5, 0.4, 0.6, 0.5, 0.3, 0.7];
 
 fn images() -> Split {
     let mut rng = Rng::new("evaluation", 0);
-    Split { bytes: (0..N * D).map(|_| (255.0 * rng.unit()) as u8).collect(), labels: vec![], inner: D }
+    Split::stored((0..N * D).map(|_| (255.0 * rng.unit()) as u8).collect(), vec![], D)
 }
 
 /// ln N(x; m, WWᵀ + σ²I) of each image.
@@ -55,7 +55,7 @@ fn linear(batch: usize, away: f64, wider: f64) -> Session {
             &format!("train.batch={batch}"),
         ],
     );
-    let empty = Split { bytes: vec![], labels: vec![], inner: D };
+    let empty = Split::stored(vec![], vec![], D);
     let data = Dataset {
         name: "linear".into(),
         sequence: None,

@@ -103,7 +103,7 @@ fn config() -> Config {
 }
 
 fn images() -> Dataset {
-    data::load("mnist", &data::Options { validation: 32, limit: 160 }).unwrap()
+    data::load("mnist", &data::Options { validation: 32, limit: 160, ..data::Options::WHOLE }).unwrap()
 }
 
 /// A whole run in which the device is destroyed at the given call of each sitting in turn, then no more.

@@ -438,7 +438,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 41;
+    const VARIANTS: usize = 42;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -481,6 +481,7 @@ fn examples() -> Vec<Op> {
         Op::Placed => 38,
         Op::Jumps(_) => 39,
         Op::Moving(_) => 40,
+        Op::Sprites => 41,
     };
     let window = Window { image: [1; 2], patches: [1; 2], kernel: [1; 2], stride: [1; 2], before: [0; 2] };
     let mut ops = vec![
@@ -490,6 +491,7 @@ fn examples() -> Vec<Op> {
         Op::Scalar(0),
         Op::Random(Draw { of: Distribution::Normal, stream: 0, by_example: false }),
         Op::Batch(Picture { binarise: Binarise::None, stream: 0, by_example: false, streamed: false }),
+        Op::Sprites,
         Op::Broadcast,
         Op::Reshape,
         Op::Permute(vec![]),
@@ -544,7 +546,11 @@ fn every_op_with_a_rule_has_a_case() {
         match op.gradient() {
             Gradient::Rule => assert!(used.contains(&op.name()), "{} has a rule and no case", op.name()),
             Gradient::Stops => {
-                assert!(used.contains(&op.name()) || matches!(op, Op::Batch(_) | Op::Moving(_)), "{}", op.name())
+                assert!(
+                    used.contains(&op.name()) || matches!(op, Op::Batch(_) | Op::Moving(_) | Op::Sprites),
+                    "{}",
+                    op.name()
+                )
             }
             Gradient::Refused => {}
         }

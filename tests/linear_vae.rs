@@ -36,11 +36,11 @@ fn images() -> Split {
             (255.0 * x).round().clamp(0.0, 255.0) as u8
         }));
     }
-    Split { bytes, labels: vec![], inner: D }
+    Split::stored(bytes, vec![], D)
 }
 
 fn pixels(images: &Split) -> DMatrix<f64> {
-    DMatrix::from_row_iterator(N, D, images.bytes.iter().map(|&b| f64::from(b) / 255.0))
+    DMatrix::from_row_iterator(N, D, images.bytes().iter().map(|&b| f64::from(b) / 255.0))
 }
 
 /// The largest mean log-likelihood for this σ²: with λ the eigenvalues of the covariance of x, WWᵀ + σ²I has the K largest,
@@ -118,7 +118,7 @@ fn the_linear_vae_ends_at_the_likelihood_of_probabilistic_pca() {
             "optimizer.learning_rate={values=[5e-2,1e-2,2e-3,5e-4],at=[0,1500,3000,4000]}",
         ],
     );
-    let none = Split { bytes: vec![], ..images.clone() };
+    let none = Split::stored(vec![], vec![], D);
     let data = Dataset {
         name: "linear".into(),
         sequence: None,

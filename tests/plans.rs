@@ -756,12 +756,13 @@ fn dispatched() -> Vec<BTreeSet<Kind>> {
         .collect()
 }
 
-/// Every kernel in every way in which its cases run it, but for the optimizers' (effects.rs) and that of the benchmarks alone.
+/// Every kernel in every way in which its cases run it, but for the optimizers' (effects.rs), that of the benchmarks alone, and
+/// that of sprites, whose pictures are larger than these graphs (sprites.rs has it in training steps, on every executor).
 #[test]
 fn random_graphs_dispatch_every_kernel_in_every_way() {
     let all: BTreeSet<Kind> = dispatched().into_iter().flatten().collect();
     let mut missing = BTreeSet::new();
-    for k in REGISTRY.iter().filter(|k| !["adam", "sgd", "fma"].contains(&k.name())) {
+    for k in REGISTRY.iter().filter(|k| !["adam", "sgd", "fma", "sprites"].contains(&k.name())) {
         for case in k.cases() {
             missing.extend(
                 kinds(k.overrides(), k.name(), &case.call.consts).into_iter().filter(|kind| !all.contains(kind)),

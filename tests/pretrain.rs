@@ -227,7 +227,10 @@ fn a_run_says_which_layer_it_trains_and_resumes_in_each_to_the_bit() {
     // What a run leaves that was killed after so many steps, in a layer and where one ends.
     let config = at.join("whole/config.toml").display().to_string();
     let c = elbo::config::resolve(&elbo::config::load(&config).unwrap()).unwrap();
-    let data = || elbo::data::load("mnist", &elbo::data::Options { validation: 64, limit: 256 }).unwrap();
+    let data = || {
+        elbo::data::load("mnist", &elbo::data::Options { validation: 64, limit: 256, ..elbo::data::Options::WHOLE })
+            .unwrap()
+    };
     let file = |run: &str, step: u64| at.join(run).join(format!("checkpoints/step-{step}.safetensors"));
     let last = std::fs::read(file("whole", 48)).unwrap();
     for stop in [7, 16, 32, 40] {

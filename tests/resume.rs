@@ -476,7 +476,7 @@ fn a_checkpoint_of_other_shapes_changes_nothing() {
     assert!(names.iter().any(|n| n.starts_with("adam.v.")) && names.iter().any(|n| n.starts_with("encoder.")));
     let mut c = elbo::config::resolve(&elbo::config::load(run.join("config.toml").to_str().unwrap()).unwrap()).unwrap();
     c.data.name = at.join("data").to_str().unwrap().into();
-    let data = elbo::data::load(&c.data.name, &elbo::data::Options { validation: 0, limit: 0 }).unwrap();
+    let data = elbo::data::load(&c.data.name, &elbo::data::Options::WHOLE).unwrap();
     let exec = elbo::exec::open(&elbo::exec::Choice::Cpu).unwrap();
     let mut session = elbo::train::Session::new(exec, &c, data, None).unwrap();
     let paths: Vec<String> = session.state().map(|s| s.path.clone()).collect();

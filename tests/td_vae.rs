@@ -135,7 +135,7 @@ fn digits_move_by_a_pixel_and_come_back_in() {
 }
 
 fn sequences() -> Dataset {
-    data::load("moving-mnist", &data::Options { validation: 0, limit: 256 }).unwrap()
+    data::load("moving-mnist", &data::Options { limit: 256, ..data::Options::WHOLE }).unwrap()
 }
 
 fn small(changes: &[&str]) -> Config {

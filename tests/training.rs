@@ -215,7 +215,7 @@ fn pixels(s: &mut Session, binarise: Binarise, epoch: u64) -> Vec<f32> {
 
 #[test]
 fn pixels_are_drawn_anew_or_once_or_left_grey() {
-    let grey: Vec<f32> = mnist().train.bytes.iter().map(|&b| f32::from(b) / 255.0).collect();
+    let grey: Vec<f32> = mnist().train.bytes().iter().map(|&b| f32::from(b) / 255.0).collect();
     for device in fast_devices() {
         let mut s = session(&device, &vae(&[SMALL]));
         let mut epochs = |b: Binarise| (pixels(&mut s, b, 0), pixels(&mut s, b, 1));

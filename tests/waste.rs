@@ -48,7 +48,8 @@ fn a_step_of_the_vae_moves_little_more_than_it_must() {
 fn large_steps_are_planned() {
     use elbo::plan::Options;
     use elbo::train::{SetShape, phases::phases, programs};
-    let set = SetShape { split: "train", examples: 60_000, features: 784, sequence: None, resident: true };
+    let set =
+        SetShape { split: "train", examples: 60_000, features: 784, sequence: None, resident: true, drawn: false };
     for (recipe, changes) in [
         ("vae", &["model.samples=500"][..]),
         ("vae", &["train.batch=60000"]),

@@ -22,8 +22,8 @@ pub struct Common {
 /// What a recipe is changed to.
 #[derive(clap::Args, Clone)]
 pub struct Changes {
-    /// A data set by name, or a folder of IDX files
-    #[arg(long, value_name = "DIR|NAME")]
+    /// A data set by name, or a folder or file of one (`elbo data` says which)
+    #[arg(long, value_name = "NAME|PATH")]
     pub data: Option<String>,
     /// The seed of every random number
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -101,7 +101,7 @@ impl Changes {
     }
 }
 
-/// A data set's name as it is; a folder or file by its whole path, so that a run finds it from any working directory.
+/// A data set's name as it is; a folder or a file by its whole path, so that a run finds it from any working directory.
 pub fn data_name(name: &str) -> String {
     let known = data::names().any(|known| known == name);
     match std::path::absolute(name) {
@@ -134,7 +134,8 @@ pub fn show(text: &str) -> Result<()> {
 
 /// Loads the data set of a config.
 pub fn load_data(c: &Config) -> Result<Dataset> {
-    let options = data::Options { validation: c.data.validation, limit: c.data.limit };
+    let options =
+        data::Options { validation: c.data.validation, test: c.data.test, label: c.data.label, limit: c.data.limit };
     let path = Path::new(&c.data.name);
     // A model of sequences reads the second axis of an array as time.
     let array = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));

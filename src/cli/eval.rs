@@ -256,7 +256,7 @@ fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
             a.split, t.data.name
         )));
     }
-    let pixels = |s: &Split| -> Vec<f32> { s.bytes.iter().map(|&b| f32::from(b) / 255.0).collect() };
+    let pixels = |s: &Split| -> Vec<f32> { s.bytes().iter().map(|&b| f32::from(b) / 255.0).collect() };
     let mut of = |what: &str, x: Vec<f32>, unseen: Vec<f32>, features: usize| {
         let train = Labelled { x: &x, features, y: &known };
         let p = Probe::of(&train, &Labelled { x: &unseen, features, y: &truth }, classes);

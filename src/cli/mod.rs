@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod common;
+mod data;
 mod decode;
 mod devices;
 mod encode;
@@ -54,6 +55,8 @@ enum Command {
     Encode(encode::Args),
     /// Draw the pictures of discrete codes
     Decode(decode::Args),
+    /// Say what a data set is, or write its images as .png or .npy
+    Data(data::Args),
     /// List the recipes
     Recipes(recipes::Args),
     /// List the adapters of this machine, with their limits
@@ -84,6 +87,7 @@ pub fn main() -> u8 {
         Command::Rollout(a) => done(rollout::run(a)),
         Command::Encode(a) => done(encode::run(a)),
         Command::Decode(a) => done(decode::run(a)),
+        Command::Data(a) => done(data::run(a)),
         Command::Recipes(a) => done(recipes::run(a)),
         Command::Devices(a) => done(devices::run(a)),
         Command::Plan(a) => done(plan::run(a)),

@@ -3,6 +3,7 @@
 use super::common::{resolve, show};
 use crate::config::Likelihood;
 use crate::data::{Sequence, Stored};
+use crate::kernels::sprites::PIXELS;
 use crate::models;
 use crate::nn::Clock;
 use crate::plan::Options;
@@ -34,7 +35,9 @@ pub struct Args {
 
 pub fn run(a: Args) -> Result<()> {
     let config = resolve(&a.recipe, &a.set)?;
-    let (examples, features) = (a.examples.get(), a.features.get());
+    // The one set whose batches have a kernel, and features, of their own.
+    let drawn = config.data.name == "sprites";
+    let (examples, features) = (a.examples.get(), if drawn { PIXELS } else { a.features.get() });
     // WebGPU's promise of 128 MiB a binding, so that the table is the same everywhere.
     const BINDING: usize = 1 << 25;
     let sequence = models::of(&config.model).sequential().map(|m| {
@@ -42,8 +45,8 @@ pub fn run(a: Args) -> Result<()> {
         let stored = if m.likelihood == Likelihood::Gaussian { Stored::Reals } else { Stored::Bytes };
         Sequence { frames, stored }
     });
-    let mut set = SetShape { split: "train", examples, features, sequence, resident: true };
-    set.resident = config.data.resident && set.data_words(0) <= BINDING;
+    let mut set = SetShape { split: "train", examples, features, sequence, resident: true, drawn };
+    set.resident = drawn || config.data.resident && set.data_words(0) <= BINDING;
     let layout = programs::layout(&config, features, BINDING)?;
     let options = Options { fuse: !a.unfused, group: !a.unfused, ..Options::default() };
     let phases = phases::phases(&config, &layout, features, (examples / config.train.batch) as u64)?;

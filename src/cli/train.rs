@@ -2,7 +2,7 @@
 
 use super::common::{Changes, Common, Length, load_data, recipe_list, show};
 use crate::config::{Binarise, Config};
-use crate::data::Dataset;
+use crate::data::{Dataset, Images};
 use crate::exec::Executor;
 use crate::models;
 use crate::train::{Ending, RunOptions, Session, Start, progress, run_recovering};
@@ -157,6 +157,7 @@ fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
     let driver = if info.driver.is_empty() { String::new() } else { format!("; driver {}", info.driver) };
     note(format_args!("device  {}: {}{driver}", info.device, info.adapter));
     let binarised = match c.data.binarise {
+        _ if matches!(data.train.images, Images::Sprites(_)) => "drawn on the device",
         Binarise::Dynamic => "binarised anew at each use",
         Binarise::Static => "binarised once",
         Binarise::None => "grey levels",

@@ -44,12 +44,16 @@ impl Default for Config {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// The name of a known data set, or a folder.
+    /// The name of a known data set, or a folder, or a file.
     pub name: String,
     /// How grey pixels become bits.
     pub binarise: Binarise,
     /// Images taken off the end of the training set, before `limit` cuts the splits; 0: none.
     pub validation: usize,
+    /// Images that a set without test images gives up for testing; 0: a tenth.
+    pub test: usize,
+    /// Where a table (.csv) has its labels.
+    pub label: Label,
     /// Keep the first so many images of each split; 0: all.
     pub limit: usize,
     /// Keep the whole set on the device; false: stream batches from the host.
@@ -58,8 +62,30 @@ pub struct Data {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { name: "mnist".into(), binarise: Binarise::Dynamic, validation: 0, limit: 0, resident: true }
+        Self {
+            name: "mnist".into(),
+            binarise: Binarise::Dynamic,
+            validation: 0,
+            test: 0,
+            label: Label::Auto,
+            limit: 0,
+            resident: true,
+        }
     }
+}
+
+/// The column of a table that holds the labels.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Label {
+    /// As the header says; without a header none, if the columns are the pixels of a square.
+    Auto,
+    /// The first.
+    First,
+    /// The last.
+    Last,
+    /// There are no labels.
+    None,
 }
 
 /// How grey pixels become bits.

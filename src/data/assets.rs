@@ -14,6 +14,27 @@ pub fn folder(name: &str, files: &[&str]) -> Result<PathBuf> {
     first(&places, name, files)
 }
 
+/// Where packages of Debian, `dataset-NAME`, install data.
+const PACKAGES: &str = "/usr/share/datasets";
+
+/// The folder `name` of a package of Debian, if it holds all of `files`.
+pub fn packaged(name: &str, files: &[&str]) -> Result<PathBuf> {
+    packaged_in(Path::new(PACKAGES), name, files)
+}
+
+fn packaged_in(root: &Path, name: &str, files: &[&str]) -> Result<PathBuf> {
+    let dir = root.join(name);
+    if files.iter().all(|f| dir.join(f).is_file()) {
+        return Ok(dir);
+    }
+    Err(Error::failure(format!(
+        "`{name}` is not on this machine ({} does not hold {}): install Debian's package dataset-{name}, or give a folder of \
+         these files in place of the name",
+        dir.display(),
+        files.join(", ")
+    )))
+}
+
 fn first(places: &[PathBuf], name: &str, files: &[&str]) -> Result<PathBuf> {
     let complete = |dir: &PathBuf| files.iter().all(|f| dir.join(f).is_file());
     let tried: Vec<PathBuf> = places.iter().map(|p| p.join(name)).collect();
@@ -32,6 +53,16 @@ fn first(places: &[PathBuf], name: &str, files: &[&str]) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_package_that_is_not_installed_is_named() {
+        let tmp = tempfile::tempdir().unwrap();
+        let text = packaged_in(tmp.path(), "fashion-mnist", &["x"]).unwrap_err().to_string();
+        assert!(text.contains("install Debian's package dataset-fashion-mnist"), "{text}");
+        std::fs::create_dir(tmp.path().join("fashion-mnist")).unwrap();
+        std::fs::write(tmp.path().join("fashion-mnist/x"), "").unwrap();
+        assert_eq!(packaged_in(tmp.path(), "fashion-mnist", &["x"]).unwrap(), tmp.path().join("fashion-mnist"));
+    }
 
     #[test]
     fn the_first_complete_place_is_taken_and_a_miss_lists_them_all() {

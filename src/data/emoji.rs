@@ -27,7 +27,7 @@ pub fn load(name: &str, o: &Options) -> Result<Dataset> {
     }
     let tile = |i: usize| rgb::cut(&bytes, extent, [i / columns * SIDE, i % columns * SIDE], SIDE);
     let bytes = (0..labels.len()).flat_map(tile).collect();
-    let all = Split { bytes, labels, inner: SIDE * SIDE * 3 };
+    let all = Split::stored(bytes, labels, SIDE * SIDE * 3);
     Dataset::divide(name.into(), [SIDE, SIDE, 3], all, None, o)
 }
 

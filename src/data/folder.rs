@@ -10,7 +10,7 @@ use crate::values::{Error, Result};
 pub fn load(dir: &Path, name: String, o: &Options) -> Result<Dataset> {
     let (shape, train) = split(dir, "train")?.ok_or_else(|| {
         Error::failure(format!(
-            "{} holds no training images: expected {}",
+            "{} holds no training images: expected {}, or data_batch_1.bin, or PNG or JPEG files or folders of them",
             dir.display(),
             spellings("train", "images", 3).join(" or ")
         ))
@@ -27,6 +27,11 @@ pub fn load(dir: &Path, name: String, o: &Options) -> Result<Dataset> {
         )));
     }
     Dataset::divide(name, shape, train, test.map(|(_, t)| t), o)
+}
+
+/// Whether a folder holds images or labels for training.
+pub fn is(dir: &Path) -> bool {
+    find(dir, "train", "images", 3).or_else(|| find(dir, "train", "labels", 1)).is_some()
 }
 
 /// The shape of an image, and the images of one part with their labels if there are any.
@@ -52,7 +57,7 @@ fn split(dir: &Path, part: &str) -> Result<Option<([usize; 3], Split)>> {
             images.display()
         )));
     }
-    Ok(Some(([dims[1], dims[2], 1], Split { bytes, labels: split_labels, inner: dims[1] * dims[2] })))
+    Ok(Some(([dims[1], dims[2], 1], Split::stored(bytes, split_labels, dims[1] * dims[2]))))
 }
 
 /// The first spelling that is there. A dangling link counts: reading it tells what is wrong.

@@ -9,10 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::values::{Error, Result};
 
-/// No file may declare more bytes than this, 4 GiB.
-pub const MAX_BYTES: u64 = 1 << 32;
-/// Deflate's highest ratio: 258 bytes from 2 bits, 1032 to 1.
-const MAX_RATIO: u64 = 1032;
+use super::file::{MAX_BYTES, MAX_RATIO};
 
 /// An array of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

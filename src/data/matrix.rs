@@ -1,5 +1,6 @@
 //! Tables of numbers from .npy (NumPy's format): rows of as many columns.
 
+use super::npy;
 use crate::values::{Error, Result};
 use npyz::{DType, Deserialize, NpyFile, Order};
 use std::path::Path;
@@ -26,7 +27,8 @@ impl Matrix {
 
     fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let mut rest = bytes;
-        let header = npyz::NpyHeader::from_reader(&mut rest).map_err(|e| format!("this is no .npy file ({e})"))?;
+        let head = npy::header(&mut rest).map_err(|e| format!("this is no .npy file ({e})"))?;
+        let header = npyz::NpyHeader::from_reader(&head[..]).map_err(|e| format!("this is no .npy file ({e})"))?;
         let (rows, columns) = match *header.shape() {
             [rows] => (rows, 1),
             [rows, columns] => (rows, columns),

@@ -87,7 +87,7 @@ fn sequence(part: &str, i: usize) -> (Vec<f32>, Truth) {
 /// The first `n` sequences of a part, the same ones at any n.
 pub(super) fn split(n: usize, part: &str) -> Split {
     let bytes = (0..n).flat_map(|i| sequence(part, i).0).flat_map(f32::to_le_bytes).collect();
-    Split { bytes, labels: vec![], inner: 4 * FRAMES }
+    Split::stored(bytes, vec![], 4 * FRAMES)
 }
 
 /// What fits best, in the sense of least squares, among a sin ωt + b cos ωt for ω on a fine grid.

@@ -69,7 +69,8 @@ pub fn load_sequences(path: &Path, o: &Options) -> Result<Dataset> {
     };
     let (examples, frames) = (dims[0] as usize, dims[1] as usize);
     debug_assert_eq!(bytes.len() as u64, count * if stored == Stored::Bytes { 1 } else { 4 });
-    let split = Split { inner: bytes.len() / examples, bytes, labels: vec![] };
+    let inner = bytes.len() / examples;
+    let split = Split::stored(bytes, vec![], inner);
     let shape = shape.map(|d| d as usize);
     let name = path.file_stem().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let divided = Dataset::divide(name, shape, split, None, o)?;
@@ -93,11 +94,11 @@ mod tests {
     #[test]
     fn bytes_and_reals_become_sequences_and_what_is_none_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let o = Options::default();
+        let o = Options::WHOLE;
         let bytes: Vec<u8> = (0..10 * 3 * 4).map(|i| i as u8).collect();
         let d = load_sequences(&saved(dir.path(), "bytes.npy", &[10, 3, 2, 2], &bytes), &o).unwrap();
         assert_eq!((d.shape, d.sequence), ([2, 2, 1], Some(Sequence { frames: 3, stored: Stored::Bytes })));
-        assert_eq!((d.train.len(), d.test.len(), d.train.image(0)), (9, 1, &bytes[..12]));
+        assert_eq!((d.train.len(), d.test.len(), &d.train.image(0)[..]), (9, 1, &bytes[..12]));
         let reals: Vec<f64> = (0..20).map(|i| f64::from(i) / 4.0 - 2.0).collect();
         let d = load_sequences(&saved(dir.path(), "reals.npy", &[4, 5], &reals), &o).unwrap();
         assert_eq!((d.shape, d.sequence), ([1, 1, 1], Some(Sequence { frames: 5, stored: Stored::Reals })));

@@ -46,10 +46,10 @@ pub fn digits_seen(exec: Box<dyn Executor>, data: &Dataset, frames: usize, asked
             bytes.extend((0..width).map(|column| row[(column + width - by) % width]));
         }
     }
-    let train = Split { bytes, labels: data.train.labels[..n].to_vec(), inner: features };
+    let train = Split::stored(bytes, data.train.labels[..n].to_vec(), features);
     let [validation, test] = asked.map(|a| {
         let bytes = a.frames.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
-        Split { bytes, labels: a.labels.to_vec(), inner: features }
+        Split::stored(bytes, a.labels.to_vec(), features)
     });
     let mut config = Config::default();
     config.train.batch = config.train.batch.min(n);

@@ -30,8 +30,8 @@ fn predicted<'g>(net: &Scope<'g>, x: Tensor<'g>, units: usize) -> Tensor<'g> {
 }
 
 /// The values of a split of f32.
-fn series(split: &Split, i: usize) -> impl Iterator<Item = f32> + '_ {
-    split.image(i).chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+fn series(split: &Split, i: usize) -> Vec<f32> {
+    split.image(i).chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
 impl NextStep {

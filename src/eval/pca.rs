@@ -23,7 +23,7 @@ impl Pca {
         let (n, d) = (split.len(), split.inner);
         let mut mean = vec![0.0; d];
         for i in 0..n {
-            mean.iter_mut().zip(split.image(i)).for_each(|(m, &b)| *m += f64::from(b) / 255.0);
+            mean.iter_mut().zip(&*split.image(i)).for_each(|(m, &b)| *m += f64::from(b) / 255.0);
         }
         mean.iter_mut().for_each(|m| *m /= n as f64);
         let mut scatter = DMatrix::<f64>::zeros(d, d);
@@ -50,7 +50,8 @@ impl Pca {
         let d = split.inner;
         let total: f64 = (0..split.len())
             .map(|i| {
-                let x = split.image(i).iter().zip(&self.mean).map(|(&b, m)| f64::from(b) / 255.0 - m);
+                let image = split.image(i);
+                let x = image.iter().zip(&self.mean).map(|(&b, m)| f64::from(b) / 255.0 - m);
                 let x = nalgebra::DVector::from_iterator(d, x);
                 // Components are orthonormal: what is projected away is what is left.
                 x.norm_squared() - (&self.components * &x).norm_squared()
@@ -72,7 +73,7 @@ mod tests {
             [100 + a, 100 - a + b, 50 + 2 * b, 60 + a].map(|v| v as u8)
         };
         let bytes = (0..200).flat_map(image).collect();
-        let split = Split { bytes, labels: vec![], inner: 4 };
+        let split = Split::stored(bytes, vec![], 4);
         assert!(Pca::fit(&split, 2).squared_error(&split) < 1e-5);
         let one = Pca::fit(&split, 1).squared_error(&split);
         let none = Pca::fit(&split, 0).squared_error(&split);

@@ -264,6 +264,14 @@ impl Graph {
         self.push(Op::Moving(picture), &node.args, shape, DType::F32, Some(0))
     }
 
+    /// A batch \[batch, 4096\] of the grid of sprites: `table` is [`outlines::table`](crate::kernels::outlines::table), `order`
+    /// the place in the grid of each position.
+    pub fn sprites(&self, table: StateId, order: StateId, batch: usize) -> Tensor<'_> {
+        let shape = Shape::new(&[batch, crate::kernels::sprites::PIXELS]);
+        let (table, order) = (self.read(table), self.read(order));
+        self.push(Op::Sprites, &[table.id, order.id], shape, DType::F32, Some(0))
+    }
+
     pub(super) fn next_stream(&self, path: &str) -> u64 {
         let mut i = self.inner.borrow_mut();
         let ordinal = i.draws.entry(path.into()).or_default();

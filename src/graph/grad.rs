@@ -198,7 +198,14 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
             };
             vec![ds.map(|ds| dy * r * (s * ds) * 2.0), Some((dy * s.square()).sum(Axes::Numbered(0, 1)))]
         }
-        Op::Param(_) | Op::State(_) | Op::Const(_) | Op::Scalar(_) | Op::Random(_) | Op::Batch(_) | Op::Detach => {
+        Op::Param(_)
+        | Op::State(_)
+        | Op::Const(_)
+        | Op::Scalar(_)
+        | Op::Random(_)
+        | Op::Batch(_)
+        | Op::Sprites
+        | Op::Detach => {
             vec![None; x.len()]
         }
         Op::WithGradient => {

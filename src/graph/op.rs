@@ -21,6 +21,8 @@ pub enum Op {
     Random(Draw),
     /// A batch of the resident or streamed data set; args: data, order.
     Batch(Picture),
+    /// A batch of the grid of sprites, drawn; args: table, order.
+    Sprites,
     /// f(x) element by element, with the two numbers that some functions take.
     Unary(unary::Op, f32, f32),
     /// f(a, b) element by element; both of the node's shape.
@@ -223,13 +225,18 @@ impl Op {
         use binary::Op as B;
         use unary::Op as U;
         match self {
-            Op::Param(_) | Op::State(_) | Op::Const(_) | Op::Scalar(_) | Op::Random(_) | Op::Batch(_) | Op::Detach => {
-                Gradient::Stops
-            }
-            Op::Jumps(_) | Op::Moving(_) => Gradient::Stops,
+            Op::Param(_)
+            | Op::State(_)
+            | Op::Const(_)
+            | Op::Scalar(_)
+            | Op::Random(_)
+            | Op::Batch(_)
+            | Op::Sprites
+            | Op::Detach => Gradient::Stops,
             Op::Unary(U::Sign | U::Step | U::Inside, ..) | Op::Binary(B::Gt) | Op::TopK(_) | Op::ArgMax => {
                 Gradient::Stops
             }
+            Op::Jumps(_) | Op::Moving(_) => Gradient::Stops,
             Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => Gradient::Refused,
             // Sequences have a first derivative alone.
             Op::LstmTape | Op::LstmGrad => Gradient::Refused,

@@ -28,6 +28,7 @@ pub mod map;
 pub mod matmul_scalar;
 pub mod matmul_vec4;
 pub mod moving;
+pub mod outlines;
 pub mod patches;
 pub mod random;
 pub mod reduce;
@@ -35,6 +36,7 @@ pub mod reparam;
 pub mod scalars;
 pub mod segment_sum;
 pub mod sgd;
+pub mod sprites;
 pub mod top_k;
 pub mod triangle;
 pub mod triangular_solve;
@@ -80,6 +82,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<scalars::Scalars>(PhantomData),
     &Handle::<segment_sum::SegmentSum>(PhantomData),
     &Handle::<sgd::Sgd>(PhantomData),
+    &Handle::<sprites::Sprites>(PhantomData),
     &Handle::<top_k::TopK>(PhantomData),
     &Handle::<triangle::Triangle>(PhantomData),
     &Handle::<triangular_solve::TriangularSolve>(PhantomData),

@@ -205,19 +205,18 @@ pub fn architecture(c: &Config, features: usize) -> String {
     let conv = |kernel: fn(&Convolution) -> usize| -> Vec<String> {
         model.conv().iter().map(|c| format!("{}c{}s{}", c.channels, kernel(c), c.stride)).collect()
     };
-    let units = |layers: &[usize]| -> Vec<String> { layers.iter().map(usize::to_string).collect() };
-    let (hidden, sequential) = (units(m.hidden()), m.sequential());
+    let widths = |units: &[usize]| -> Vec<String> { units.iter().map(usize::to_string).collect() };
+    let belief = m.sequential().map(|s| format!("LSTM {}", s.belief));
     let levels = m.levels(features);
-    let mut code = Vec::from_iter(sequential.map(|s| format!("LSTM {}", s.belief)));
-    match levels.is_empty() {
-        true => code.push(format!("({})", m.latent())),
-        false => code.extend(levels.iter().map(Level::to_string)),
-    }
-    let encoder = [vec![features.to_string()], conv(|c| c.kernel), hidden.clone(), code];
-    let decoder = match (c.classifier.wanted(), sequential) {
-        (true, _) => vec![format!("softmax {}", c.classifier.classes)],
-        (false, Some(s)) => [units(&s.decoder), vec![features.to_string()]].concat(),
-        (false, None) => [vec![features.to_string()], conv(|c| c.mirror), hidden].concat().into_iter().rev().collect(),
+    let code: Vec<String> = match levels.is_empty() {
+        true => vec![format!("({})", m.latent())],
+        false => levels.iter().map(Level::to_string).collect(),
+    };
+    let encoder = [widths(&[features]), conv(|c| c.kernel), widths(m.hidden()), belief.into_iter().collect(), code];
+    let decoder = match m.sequential() {
+        _ if c.classifier.wanted() => vec![format!("softmax {}", c.classifier.classes)],
+        Some(s) => [widths(&s.decoder), widths(&[features])].concat(),
+        None => [widths(&[features]), conv(|c| c.mirror), widths(m.hidden())].concat().into_iter().rev().collect(),
     };
     format!("{} {}", model.kind(), [encoder.concat(), decoder].concat().join("-"))
 }

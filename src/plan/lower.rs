@@ -334,6 +334,10 @@ impl<'a> Lowering<'a> {
                 };
                 ("moving", vec![op as u32, WG], p.words(), self.all(&n.args))
             }
+            Op::Sprites => {
+                let p = k::sprites::SpritesParams { batch: n.shape[0] as u32 };
+                ("sprites", vec![WG], p.words(), self.all(&n.args))
+            }
             Op::Unary(f, alpha, beta) => {
                 let p = k::unary::UnaryParams { n: len as u32, alpha: *alpha, beta: *beta };
                 ("unary", vec![*f as u32, WG], p.words(), self.all(&n.args))

@@ -4,7 +4,7 @@ use crate::values::{Error, Result};
 use npyz::{AutoSerialize, DType, TypeChar, WriterBuilder};
 use std::path::Path;
 
-/// The bytes of an array of f32 or of u32; `path` is for messages.
+/// The bytes of an array of numbers; `path` is for messages.
 pub fn npy<T: AutoSerialize>(values: &[T], shape: &[usize], path: &Path) -> Result<Vec<u8>> {
     let shape: Vec<u64> = shape.iter().map(|&d| d as u64).collect();
     let mut bytes = Vec::new();

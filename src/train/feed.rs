@@ -1,9 +1,10 @@
 //! Batches for an executor: a split that lies on the device, or one that is uploaded batch by batch. Both give the
-//! same bits, since the kernel that makes a batch is the same.
+//! same bits, since the kernel that makes a batch is the same. Of sprites only the order is uploaded: they are drawn there.
 
 use super::SetShape;
-use crate::data::{Split, pack};
+use crate::data::{Images, Split, pack};
 use crate::exec::Executor;
+use crate::kernels::outlines;
 use crate::values::{DType, HostBuf, Philox, Result, permutation, stream};
 
 /// A split and how it reaches the device.
@@ -16,12 +17,16 @@ pub(super) struct Feed {
 impl Feed {
     /// Makes the buffers, and uploads the bytes where the split is resident.
     pub fn new(exec: &mut dyn Executor, shape: SetShape, split: Split) -> Result<Self> {
-        let order: Vec<u32> = (0..shape.examples as u32).collect();
+        let order: Vec<u32> = match &split.images {
+            Images::Stored(_) => (0..shape.examples as u32).collect(),
+            Images::Sprites(places) => places.clone(),
+        };
         exec.create(&shape.order_path(), DType::U32, shape.examples)?;
         exec.write(&shape.order_path(), 0, &HostBuf::U32(order.clone()))?;
         if shape.resident {
             exec.create(&shape.data_path(0), DType::U32, shape.data_words(0))?;
-            exec.write(&shape.data_path(0), 0, &HostBuf::U32(pack(&split.bytes)))?;
+            let words = if shape.drawn { outlines::table().to_vec() } else { pack(&split.bytes()) };
+            exec.write(&shape.data_path(0), 0, &HostBuf::U32(words))?;
         }
         Ok(Self { shape, split, order })
     }
@@ -47,6 +52,9 @@ impl Feed {
     /// The order of an epoch: a permutation that is a function of the seed and the epoch.
     pub fn shuffle(&mut self, exec: &mut dyn Executor, seed: u64, epoch: u64) -> Result<()> {
         self.order = permutation(self.shape.examples, Philox::new(seed, stream("data.shuffle", 0), epoch as u32));
+        if let Images::Sprites(places) = &self.split.images {
+            self.order.iter_mut().for_each(|i| *i = places[*i as usize]);
+        }
         exec.write(&self.shape.order_path(), 0, &HostBuf::U32(self.order.clone()))
     }
 
@@ -56,7 +64,8 @@ impl Feed {
             return Ok(());
         }
         let rows = &self.order[first..first + batch];
-        let bytes: Vec<u8> = rows.iter().flat_map(|&i| self.split.image(i as usize)).copied().collect();
+        let mut bytes = Vec::with_capacity(batch * self.shape.features);
+        rows.iter().for_each(|&i| bytes.extend_from_slice(&self.split.image(i as usize)));
         exec.write(&self.shape.data_path(batch), 0, &HostBuf::U32(pack(&bytes)))
     }
 

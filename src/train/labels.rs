@@ -35,5 +35,5 @@ pub(super) fn one_hot(split: &Split, name: &str, part: &str, classes: usize) -> 
         }
         bytes[i * classes + label] = u8::MAX;
     }
-    Ok(Split { bytes, labels: vec![], inner: classes })
+    Ok(Split::stored(bytes, vec![], classes))
 }

@@ -6,6 +6,7 @@ use crate::data::{Sequence, Stored};
 use crate::graph::{
     ALIGN, Binarise, FEATURES, Gradient, Graph, Op, ParamDecl, ParamLayout, SAMPLES, Tensor, grad, vjp,
 };
+use crate::kernels::outlines;
 use crate::models::{self, Level, Loss, Posterior};
 use crate::nn::{Mode, Scalars, Scope, jacobian, optim};
 use crate::plan::{Options, Plan, compile};
@@ -35,10 +36,12 @@ pub struct SetShape {
     pub sequence: Option<Sequence>,
     /// The whole split lies on the device; else each batch is uploaded.
     pub resident: bool,
+    /// The examples are sprites, drawn on the device from their places in the grid; they are resident.
+    pub drawn: bool,
 }
 
 impl SetShape {
-    /// The Store path of the bytes.
+    /// The Store path of the bytes; of sprites, of the table that they are drawn by.
     pub fn data_path(&self, batch: usize) -> String {
         if self.resident { format!("data/{}", self.split) } else { format!("data/{}/{batch}", self.split) }
     }
@@ -55,11 +58,14 @@ impl SetShape {
             "validation" => "validation.labels",
             _ => "test.labels",
         };
-        Self { split, features: classes, sequence: None, ..self.clone() }
+        Self { split, features: classes, sequence: None, drawn: false, ..self.clone() }
     }
 
     /// The length of the bytes in words, for batches of `batch` where they are uploaded.
     pub fn data_words(&self, batch: usize) -> usize {
+        if self.drawn {
+            return outlines::WORDS;
+        }
         let rows = if self.resident { self.examples } else { batch };
         (rows * self.bytes()).div_ceil(4)
     }
@@ -122,6 +128,9 @@ fn fed<'g>(net: &Scope<'g>, set: &SetShape, batch: usize, numbers: usize, binari
     let graph = net.graph();
     let data = graph.declare(&set.data_path(batch), Shape::new(&[set.data_words(batch)]), DType::U32);
     let order = graph.declare(&set.order_path(), Shape::new(&[set.examples]), DType::U32);
+    if set.drawn {
+        return (net / "data").within(|| graph.sprites(data, order, batch));
+    }
     let shape = Shape::new(&[batch, numbers]);
     (net / "data")
         .within(|| graph.batch(data, order, shape, binarise, set.split, net.mode() == Mode::Evaluate, !set.resident))

@@ -6,7 +6,7 @@ use super::metrics::{Means, shown};
 use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
 use crate::config::{Config, Likelihood};
-use crate::data::{Dataset, Split, Stored};
+use crate::data::{Dataset, Images, Split, Stored};
 use crate::exec::{Executor, PlanId, Span, Ticket};
 use crate::graph::{Graph, ParamLayout};
 use crate::kernels::StepRow;
@@ -194,10 +194,11 @@ impl Session {
         sequences(config, &data)?;
         let (limit, sequence) = (exec.info().binding_elements, data.sequence);
         let features = data.shape.iter().product();
+        let drawn = matches!(data.train.images, Images::Sprites(_));
         let layout = programs::layout(config, features, limit)?;
         let shape = |split: &'static str, examples: usize| {
-            let mut shape = SetShape { split, examples, features, sequence, resident: true };
-            shape.resident = config.data.resident && shape.data_words(0) <= limit;
+            let mut shape = SetShape { split, examples, features, sequence, resident: true, drawn };
+            shape.resident = drawn || config.data.resident && shape.data_words(0) <= limit;
             shape
         };
         let mut labels: Vec<(SetShape, Split)> = Vec::new();

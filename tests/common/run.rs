@@ -15,7 +15,7 @@ pub const EXAMPLES: usize = 512;
 
 pub fn mnist() -> Dataset {
     static SET: OnceLock<Dataset> = OnceLock::new();
-    let options = data::Options { validation: 0, limit: EXAMPLES };
+    let options = data::Options { validation: 0, limit: EXAMPLES, ..data::Options::WHOLE };
     SET.get_or_init(|| data::load("mnist", &options).unwrap()).clone()
 }
 
