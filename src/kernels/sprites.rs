@@ -196,7 +196,7 @@ mod tests {
             let drawn = picture(place);
             for (pixel, byte) in drawn.iter().enumerate() {
                 let (row, column) = ((pixel / SIDE) as i32, (pixel % SIDE) as i32);
-                let away = |centre: i32, at: i32| (centre / UNITS - at).abs() > 20;
+                let away = |centre: i32, at: i32| (centre / UNITS - at).abs() > 16;
                 // So far away the products of a sample would overflow.
                 let inside = if away(s.y, row) || away(s.x, column) { 0 } else { s.coverage(row, column) };
                 assert_eq!(*byte == 255, inside >= LIT, "picture {place}, pixel {pixel}: {inside} samples");
