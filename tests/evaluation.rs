@@ -212,3 +212,24 @@ fn the_command_says_what_was_asked_for() {
     assert_eq!(refused.status.code(), Some(2), "{words}");
     assert!(words.contains("this model has no p(x)"), "{words}");
 }
+
+#[test]
+fn sprites_have_scores_and_so_has_the_untrained_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = "--device cpu --quiet --steps 4 --set data.limit=500 --set train.batch=50 --set model.hidden=[4]";
+    succeeds(dir.path(), &format!("train beta-vae --data sprites {small} --set model.latent=2 --out sprites"));
+    let (text, _) = succeeds(dir.path(), "eval sprites --device cpu --disentanglement --untrained --json");
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&json["step"], &json["disentanglement_examples"]["train"]), (&0.into(), &10_000.into()), "{json}");
+    for key in ["beta_vae", "factor_vae", "mig", "sap", "dci_disentanglement", "dci_informativeness", "modularity"] {
+        let score = json[key].as_f64().unwrap_or_else(|| panic!("{key}: {json}"));
+        assert!((0.0..=1.0).contains(&score), "{key}: {json}");
+    }
+    // Five factors: random pixels of a code say more of the position than chance does.
+    assert!(json["beta_vae"].as_f64().unwrap() > 0.25, "{json}");
+    succeeds(dir.path(), &format!("train vae {small} --set model.latent=2 --out mnist"));
+    let refused = elbo(dir.path(), "eval mnist --device cpu --disentanglement");
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{words}");
+    assert!(words.contains("--disentanglement is of sprites"), "{words}");
+}

@@ -2,17 +2,21 @@
 
 use super::common::show;
 use super::eval_sequences;
+use super::findings::Findings;
+use super::metrics;
 use super::trained::{Run, Trained};
 use crate::checkpoint::write_whole_at;
 use crate::config::Activation;
-use crate::data::Split;
+use crate::data::{Dataset, Images, Split};
+use crate::eval::disentanglement::{Grid, Protocol, score};
 use crate::eval::{Labelled, Pca, Probe, Surgery, active_units, mean_and_error};
+use crate::kernels::outlines;
 use crate::report;
 use crate::train::ablation::ablations;
 use crate::train::labels;
 use crate::train::progress::thousands;
 use crate::values::{Error, Result, note};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Examples of the picture of ablations.
 const SHOWN: usize = 10;
@@ -34,6 +38,12 @@ pub struct Args {
     /// Measure ‖J‖ of the encoder too, J = ∂code/∂x
     #[arg(long)]
     jacobian: bool,
+    /// Score too how far codes stand for the factors of sprites: MIG, SAP, DCI, FactorVAE, β-VAE, modularity
+    #[arg(long)]
+    disentanglement: bool,
+    /// Measure the network as it was before training
+    #[arg(long)]
+    untrained: bool,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -49,32 +59,8 @@ fn samples(text: &str) -> std::result::Result<usize, String> {
     }
 }
 
-/// Numbers by name, and the same in words: rows of what was measured, the number, and what it is of; then further lines.
-#[derive(Default)]
-struct Findings {
-    numbers: Map<String, Value>,
-    rows: Vec<[String; 3]>,
-    lines: Vec<String>,
-}
-
-impl Findings {
-    fn add<const N: usize>(&mut self, numbers: [(&str, Value); N], row: [String; 3]) {
-        self.numbers.extend(numbers.map(|(name, v)| (name.to_string(), v)));
-        self.rows.push(row);
-    }
-
-    /// The rows, in columns, and the lines.
-    fn text(&self) -> String {
-        let width = |c: usize| self.rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0);
-        let (first, second) = (width(0), width(1));
-        let row = |[what, value, of]: &[String; 3]| format!("{what:<first$}  {value:<second$}  {of}");
-        let lines = self.rows.iter().map(row).chain(self.lines.iter().cloned());
-        lines.map(|line| line.trim_end().to_string() + "\n").collect()
-    }
-}
-
 pub fn run(a: Args) -> Result<()> {
-    let mut t = a.run.open()?;
+    let mut t = if a.untrained { a.run.open_untrained()? } else { a.run.open()? };
     let mut found = Findings::default();
     let e = t.session.evaluate(&a.split)?;
     for (name, v) in [
@@ -102,6 +88,9 @@ pub fn run(a: Args) -> Result<()> {
     if a.probe {
         probe(&mut t, &a, &mut found)?;
     }
+    if a.disentanglement {
+        disentanglement(&t, &a, &mut found)?;
+    }
     ablation(&mut t, &a, &mut found)?;
     if let Some(s) = eval_sequences::numbers(&mut t, &a.run.common, &a.split)? {
         found.numbers.extend(s.values.into_iter().map(|(name, v)| (name, json!(v))));
@@ -119,10 +108,10 @@ fn held_out<'t>(t: &'t Trained, a: &Args) -> &'t Split {
 
 /// A classifier has an encoder alone, and its own measure of it.
 fn refuse_of_classifier(a: &Args) -> Result<()> {
-    if a.samples.is_some() || a.probe || a.jacobian {
+    if a.samples.is_some() || a.probe || a.jacobian || a.disentanglement {
         return Err(Error::usage(format!(
-            "{} is a classifier, measured by its error: --samples, --probe and --jacobian are for the run that it was made \
-             from",
+            "{} is a classifier, measured by its error: --samples, --probe, --jacobian and --disentanglement are for the run \
+             that it was made from",
             a.run.run.display()
         )));
     }
@@ -278,6 +267,31 @@ fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     of("codes", t.session.codes("train")?, t.session.codes(&a.split)?, latent);
     let held_out = if a.split == "test" { &t.data.test } else { &t.data.validation };
     of("pixels", pixels(&t.data.train), pixels(held_out), t.data.train.inner);
+    Ok(())
+}
+
+/// Scores of the codes of the whole grid of sprites, whose factors are known: every picture is encoded once, and the scores
+/// draw from it factors that are uniform and independent.
+fn disentanglement(t: &Trained, a: &Args, found: &mut Findings) -> Result<()> {
+    if !matches!(t.data.test.images, Images::Sprites(_)) {
+        return Err(Error::usage(format!(
+            "--disentanglement is of sprites, and `{}` has no factors that are known; `elbo metrics` scores codes and factors \
+             of any origin",
+            t.data.name
+        )));
+    }
+    let latent = t.session.code_len();
+    if latent < 2 {
+        return Err(Error::usage("--disentanglement compares codes with each other, and this model has one alone"));
+    }
+    let grid = Split::sprites((0..outlines::COUNT as u32).collect());
+    let mut whole = a.run.encoder_of(Dataset { test: grid, ..t.data.clone() }, a.untrained)?;
+    note(format_args!("encoding the {} pictures of the grid …", thousands(outlines::COUNT as u64)));
+    // The first factor, the colour, has one value.
+    let grid = Grid::new(&outlines::FACTORS[1..], whole.codes("test")?, latent);
+    let protocol = Protocol::default();
+    let scores = score(&grid, &protocol, |what| note(format_args!("computing {what} …")));
+    metrics::add(found, &scores, &protocol, latent);
     Ok(())
 }
 

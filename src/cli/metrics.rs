@@ -1,11 +1,12 @@
 //! `elbo metrics`: the disentanglement scores of a table of codes and a table of factors, whatever they come from.
 
 use super::common::show;
+use super::findings::Findings;
 use crate::data::Matrix;
 use crate::eval::disentanglement::{Protocol, Scores, Table, score};
 use crate::train::progress::thousands;
 use crate::values::{Error, Result, note};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Arguments of `elbo metrics`.
@@ -40,15 +41,19 @@ pub fn run(a: Args) -> Result<()> {
     }
     let protocol = Protocol::default();
     let scores = score(&table, &protocol, |what| note(format_args!("computing {what} …")));
+    let mut found = Findings::default();
+    for (name, v) in [
+        ("codes", json!(a.codes)),
+        ("factors", json!(a.factors)),
+        ("rows", json!(table.len())),
+        ("values", json!(table.sizes())),
+        ("left_out", json!(table.constant())),
+    ] {
+        found.numbers.insert(name.into(), v);
+    }
+    add(&mut found, &scores, &protocol, codes.columns);
     if a.json {
-        let mut object = Map::new();
-        object.insert("codes".into(), json!(a.codes));
-        object.insert("factors".into(), json!(a.factors));
-        object.insert("rows".into(), json!(table.len()));
-        object.insert("values".into(), json!(table.sizes()));
-        object.insert("left_out".into(), json!(table.constant()));
-        object.extend(as_json(&scores, &protocol));
-        return show(&format!("{}\n", Value::Object(object)));
+        return show(&format!("{}\n", Value::Object(found.numbers)));
     }
     let values: Vec<String> = table.sizes().iter().map(usize::to_string).collect();
     show(&format!(
@@ -58,12 +63,12 @@ pub fn run(a: Args) -> Result<()> {
         codes.columns,
         values.len(),
         values.join(", "),
-        as_text(&scores, &protocol, codes.columns)
+        found.text()
     ))
 }
 
-/// The scores, a line each, with what they were computed of.
-pub fn as_text(s: &Scores, p: &Protocol, codes: usize) -> String {
+/// Adds the scores of codes of so many numbers, with what they were computed of.
+pub fn add(found: &mut Findings, s: &Scores, p: &Protocol, codes: usize) {
     let [n, m, train, test] = [s.train, s.test, p.train, p.test].map(|n| thousands(n as u64));
     let of_classifiers = format!("learned from {n} examples, judged by {m} others");
     let factor_vae = match s.factor_vae.active {
@@ -75,38 +80,22 @@ pub fn as_text(s: &Scores, p: &Protocol, codes: usize) -> String {
     };
     let pairs = format!("linear classifier on {} pairs a point: {train} points learned from, {test} judged", p.batch);
     let information = format!("mutual information in 20 bins, {n} examples");
-    let lines = [
-        ("β-VAE score", s.beta_vae, pairs),
-        ("FactorVAE score", s.factor_vae.score, factor_vae),
-        ("MIG", s.mig, information.clone()),
-        ("SAP", s.sap, format!("linear support vector machines, {of_classifiers}")),
-        ("DCI disentanglement", s.dci.disentanglement, format!("boosted trees, {of_classifiers}")),
-        ("DCI completeness", s.dci.completeness, String::new()),
-        ("DCI informativeness", s.dci.informativeness, "accuracy".into()),
-        ("modularity", s.modularity, information),
-    ];
-    let line = |(name, v, how): &(&str, f64, String)| format!("{name:<19}  {v:.4}  {how}");
-    lines.iter().map(|l| line(l).trim_end().to_string() + "\n").collect()
-}
-
-/// The scores by name, and what they were computed of.
-pub fn as_json(s: &Scores, p: &Protocol) -> Map<String, Value> {
-    let value = json!({
-        "beta_vae": s.beta_vae,
-        "factor_vae": s.factor_vae.score,
-        "factor_vae_codes": s.factor_vae.active,
-        "mig": s.mig,
-        "sap": s.sap,
-        "dci_disentanglement": s.dci.disentanglement,
-        "dci_completeness": s.dci.completeness,
-        "dci_informativeness": s.dci.informativeness,
-        "modularity": s.modularity,
-        "train": s.train,
-        "test": s.test,
-        "draws": { "train": p.train, "test": p.test, "batch": p.batch, "seed": p.seed },
-    });
-    match value {
-        Value::Object(object) => object,
-        _ => unreachable!("it is written as an object"),
+    let d = s.dci;
+    for (key, name, score, of) in [
+        ("beta_vae", "β-VAE score", s.beta_vae, pairs),
+        ("factor_vae", "FactorVAE score", s.factor_vae.score, factor_vae),
+        ("mig", "MIG", s.mig, information.clone()),
+        ("sap", "SAP", s.sap, format!("linear support vector machines, {of_classifiers}")),
+        ("dci_disentanglement", "DCI disentanglement", d.disentanglement, format!("boosted trees, {of_classifiers}")),
+        ("dci_completeness", "DCI completeness", d.completeness, String::new()),
+        ("dci_informativeness", "DCI informativeness", d.informativeness, "accuracy".into()),
+        ("modularity", "modularity", s.modularity, information),
+    ] {
+        found.add([(key, json!(score))], [name.into(), format!("{score:.4}"), of]);
     }
+    found.numbers.insert("factor_vae_codes".into(), json!(s.factor_vae.active));
+    let draws = json!({ "train": p.train, "test": p.test, "batch": p.batch, "seed": p.seed });
+    let examples = json!({ "train": s.train, "test": s.test });
+    found.numbers.insert("disentanglement_examples".into(), examples);
+    found.numbers.insert("disentanglement_draws".into(), draws);
 }

@@ -9,6 +9,7 @@ mod devices;
 mod encode;
 mod eval;
 mod eval_sequences;
+mod findings;
 mod finetune;
 mod metrics;
 mod pictures;

@@ -1,7 +1,7 @@
 //! Commands on a run: its config.toml says what it is, its newest whole checkpoint what it learned.
 
 use super::common::{Common, load_data, show};
-use crate::checkpoint;
+use crate::checkpoint::{self, Saved};
 use crate::config::{self, Config};
 use crate::data::Dataset;
 use crate::exec::Executor;
@@ -59,10 +59,32 @@ impl Run {
         self.opened(Session::encoder)
     }
 
+    /// The same as [`Run::open`], with the first weights: the step is 0.
+    pub fn open_untrained(&self) -> Result<Trained> {
+        let c = self.config()?;
+        let data = load_data(&c)?;
+        let mut session = Session::new(self.common.open()?, &c, data.clone(), None)?;
+        session.config.train.seed = self.seed.unwrap_or(c.train.seed);
+        Ok(Trained { session, step: 0, data })
+    }
+
+    /// A session that encodes other data than the run's, by its newest whole checkpoint or by its first weights.
+    pub fn encoder_of(&self, data: Dataset, untrained: bool) -> Result<Session> {
+        let mut session = Session::encoder(self.common.open()?, &self.config()?, data)?;
+        if !untrained {
+            checkpoint::restore(&mut session, &self.saved()?, false)?;
+        }
+        Ok(session)
+    }
+
+    fn saved(&self) -> Result<Saved> {
+        checkpoint::latest(&self.run)?
+            .ok_or_else(|| Error::failure(format!("{} has no checkpoint yet", self.run.display())))
+    }
+
     fn opened(&self, make: fn(Box<dyn Executor>, &Config, Dataset) -> Result<Session>) -> Result<Trained> {
         let c = self.config()?;
-        let saved = checkpoint::latest(&self.run)?
-            .ok_or_else(|| Error::failure(format!("{} has no checkpoint yet", self.run.display())))?;
+        let saved = self.saved()?;
         let data = load_data(&c)?;
         let mut session = make(self.common.open()?, &c, data.clone())?;
         checkpoint::restore(&mut session, &saved, false)?;
