@@ -23,8 +23,8 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
   var at = 0u;
   for (var j = 1u; j < p.d; j++) {
     let v = x[row + j];
-    // Where best is NaN neither is true, and the first NaN stays.
-    if v > best || (is_nan(v) && !is_nan(best)) {
+    // The first NaN stays; by its bits, for a comparison with it may be turned around.
+    if !is_nan(best) && (is_nan(v) || v > best) {
       best = v;
       at = j;
     }

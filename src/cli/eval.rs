@@ -49,6 +49,8 @@ pub struct Args {
     json: bool,
 }
 
+/// The widest code of which the whole grid of sprites is kept: 0.4 GB.
+const WIDEST: usize = 128;
 /// The most importance samples.
 const MOST: usize = 1_000_000;
 
@@ -281,6 +283,11 @@ fn disentanglement(t: &Trained, a: &Args, found: &mut Findings) -> Result<()> {
         )));
     }
     let latent = t.session.code_len();
+    if latent > WIDEST || !t.session.levels().is_empty() {
+        return Err(Error::usage(format!(
+            "--disentanglement compares codes of up to {WIDEST} real numbers, and this model's has {latent}, or whole ones"
+        )));
+    }
     if latent < 2 {
         return Err(Error::usage("--disentanglement compares codes with each other, and this model has one alone"));
     }

@@ -35,14 +35,16 @@ const LONGEST: usize = 200;
 
 pub fn run(a: Args) -> Result<()> {
     let mut t = a.run.open()?;
+    t.session.sequential()?;
     let frames = t.session.sequence_length();
     let given = a.given.unwrap_or(frames / 2);
-    let steps = a.steps.unwrap_or(frames.saturating_sub(given + a.jump));
+    let steps = a.steps.unwrap_or(frames.saturating_sub(given.saturating_add(a.jump)));
     if given == 0 || given > frames {
         return Err(Error::usage(format!("--given must be from 1 to the {frames} frames of a sequence, not {given}")));
     }
-    if a.jump == 0 || steps >= LONGEST {
-        let text = format!("--jump must be at least 1, and --steps below {LONGEST}, not {} and {steps}", a.jump);
+    if !(1..=LONGEST).contains(&a.jump) || steps >= LONGEST {
+        let text =
+            format!("--jump must be from 1 to {LONGEST}, and --steps below {LONGEST}, not {} and {steps}", a.jump);
         return Err(Error::usage(text));
     }
     let shape = t.data.shape;

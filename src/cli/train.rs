@@ -73,7 +73,7 @@ pub fn carry_out(config: &Config, data: Option<Dataset>, common: &Common, a: &Si
     let data = data.map_or_else(|| load_data(config), Ok)?;
     let exec = common.open()?;
     if !a.quiet {
-        introduce(config, &data, &*exec, &options);
+        introduce(config, &data, &*exec, &options)?;
     }
     let shape = data.shape;
     let mut opened = Some((exec, data));
@@ -151,8 +151,10 @@ fn bytes(text: &str) -> std::result::Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
 }
 
-fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
+fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) -> Result<()> {
     let n = |v: usize| progress::thousands(v as u64);
+    // First of all: it refuses examples that the network cannot take.
+    let parameters = crate::train::programs::layout(c, data.shape.iter().product(), usize::MAX)?.count();
     let (info, features) = (exec.info(), data.shape.iter().product::<usize>());
     let driver = if info.driver.is_empty() { String::new() } else { format!("; driver {}", info.driver) };
     note(format_args!("device  {}: {}{driver}", info.device, info.adapter));
@@ -171,11 +173,11 @@ fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) {
         "data    {}: {train} train, {validation}{test} test, {features} features, {binarised}",
         data.name
     ));
-    let parameters = crate::train::programs::layout(c, features, usize::MAX).map_or(0, |l| l.count());
     note(format_args!("model   {}, {} parameters", models::architecture(c, features), n(parameters)));
     if !c.classifier.from.is_empty() {
         let kept = if c.classifier.freeze { ", which keeps its weights" } else { "" };
         note(format_args!("begins  with the encoder of {}{kept}", c.classifier.from));
     }
     note(format_args!("run     {}\n", o.out.display()));
+    Ok(())
 }

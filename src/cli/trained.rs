@@ -65,6 +65,8 @@ impl Run {
         let data = load_data(&c)?;
         let mut session = Session::new(self.common.open()?, &c, data.clone(), None)?;
         session.config.train.seed = self.seed.unwrap_or(c.train.seed);
+        session.begin_epoch(0)?;
+        session.begin()?;
         Ok(Trained { session, step: 0, data })
     }
 

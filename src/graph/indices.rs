@@ -47,13 +47,6 @@ impl<'g> Tensor<'g> {
         }
         self.make(Op::SegmentSum, &[self.id, index.id], table, None)
     }
-
-    /// How often each of `k` numbers is in an index \[…\]: \[k\].
-    #[track_caller]
-    pub fn counts(self, k: usize) -> Self {
-        let ones = self.like(1.0).reshape(&[self.len(), 1]);
-        ones.segment_sum(self.reshape(&[self.len()]), Shape::new(&[k, 1])).reshape(&[k])
-    }
 }
 
 /// \[books, k, d\] of a table that an index goes into.

@@ -25,7 +25,7 @@ pub const TAPE: usize = 6;
 const ROWS: u64 = 4;
 
 /// What one invocation loops, at most: over time, its units, the last step's units by four, and `rows` turns over rows.
-pub(super) fn loop_bound(p: &LstmParams, wg: u32, rows: u64) -> u64 {
+pub fn loop_bound(p: &LstmParams, wg: u32, rows: u64) -> u64 {
     let (time, units, wg) = (u64::from(p.time), u64::from(p.units), u64::from(wg));
     let own = units.div_ceil(wg);
     (MAX_UNITS as u64).div_ceil(wg) + time * (1 + own * (1 + units.div_ceil(4) + rows * ROWS))

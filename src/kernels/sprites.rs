@@ -4,9 +4,7 @@
 //! A pixel is lit where at least [`LIT`] of its 8 × 8 samples are inside the shape, 0.91 of its area. In the 320 frames that
 //! show dSprites (Matthey et al. 2017), 598 pixels differ, of 77,010 that are lit; none of a square that is not turned. All of it is decided in integers.
 
-use super::outlines::{
-    BINS, COUNT, EDGES, FACTORS, FINER, REACHES, SIDE, STEPS, TURN, UNITS, WORDS, classes, index, table,
-};
+use super::outlines::{BINS, COUNT, EDGES, FINER, REACHES, SIDE, STEPS, TURN, UNITS, WORDS, classes, index, table};
 use super::{Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Work, params, words};
 use crate::values::Real;
 use std::ops::Range;
@@ -46,8 +44,6 @@ struct Sprite<'t> {
 impl<'t> Sprite<'t> {
     fn new(table: &'t [u32], index: u32) -> Self {
         let [_, shape, scale, orientation, x, y] = classes(index).map(|c| c as usize);
-        // An index beyond the grid is one within it.
-        let shape = shape % FACTORS[1];
         let word = |i: usize| table[i] as i32;
         let scale = 5 + scale as i32;
         let place = |p: usize| 16 * UNITS + 32 * 16 * p as i32;

@@ -8,7 +8,7 @@ pub const LOG_VAR_MIN: f64 = -30.0;
 /// Log-variances are limited to this from above.
 pub const LOG_VAR_MAX: f64 = 20.0;
 
-/// N(mean, diag e^log_var); both \[batch, latents\].
+/// N(mean, diag e^log_var); both \[…, latents\].
 #[derive(Clone, Copy, Debug)]
 pub struct DiagonalGaussian<'g> {
     /// μ

@@ -1,5 +1,6 @@
-//! Products Aᵀ·B of many rows, as the weight gradients of convolutions are (a row an example and place): each run of rows
-//! is a product of its own, so that no invocation loops over all of them, and a sum adds these up.
+//! Products Aᵀ·B of many rows, as the weight gradients of convolutions are (a row an example and place): where some number
+//! from 256 to 2,048 divides the rows, each run of as many is a product of its own, so that no invocation loops over all of
+//! them, and a sum adds these up.
 
 use super::rewrite::Ir;
 use crate::graph::Op;

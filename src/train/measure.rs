@@ -41,7 +41,10 @@ impl Session {
         self.decoder()?;
         let shape = self.held_out(split)?.shape.clone();
         let model = models::of(&self.config.model);
-        let widest = model.hidden().iter().chain([&shape.features]).max().copied().unwrap_or(1);
+        // The widest tensor of one sample, an example: that of convolutions is wider than any layer.
+        let rows = ROWS.min(shape.examples);
+        let Some(one) = programs::log_weights(&self.config, &shape, rows, 1, &self.layout)? else { return Ok(None) };
+        let widest = one.plan.slots.iter().map(|s| s.len.div_ceil(rows)).max().unwrap_or(1);
         // Ids of elements are of 32 bits: of all examples, samples and dimensions of a block.
         let ids = (u32::MAX as usize) / (shape.examples * model.latent()).max(1);
         let block = (BLOCK / (ROWS * widest)).min(ids).clamp(1, k);

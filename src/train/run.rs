@@ -350,16 +350,23 @@ impl Trainer {
             let step = from + i as u64;
             // A submit ends where an epoch does, and nothing after it is in flight: the state is that of the epoch's end.
             let ends = (step + 1).is_multiple_of(self.per_epoch);
-            let used = if ends { session.recently_used(self.per_epoch)? } else { Vec::new() };
+            // Entries age by the steps that were not skipped: the epoch's, of which this one is not yet counted.
+            let made = (self.epoch.weight() / self.batch) as u64 + u64::from(!self.skipped(row));
+            let used = if ends { session.recently_used(made)? } else { Vec::new() };
             self.step(step, row, &used)?;
         }
         Ok(())
     }
 
+    /// Whether a step's metrics say that it changed nothing.
+    fn skipped(&self, row: &[f32]) -> bool {
+        row.get(self.skipped_column).is_some_and(|&s| s > 0.0)
+    }
+
     /// `used`: what the end of an epoch has to say beside the means.
     fn step(&mut self, step: u64, row: &[f32], used: &[(String, f64)]) -> Result<()> {
         let (done, epoch) = (step + 1, step / self.per_epoch);
-        if row.get(self.skipped_column).is_some_and(|&s| s > 0.0) {
+        if self.skipped(row) {
             // Its numbers mean nothing: they are left out of the means.
             self.skipped_in_a_row += 1;
             if self.skipped_in_a_row >= self.max_skipped {

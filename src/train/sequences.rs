@@ -9,7 +9,7 @@ use crate::values::{Error, Result};
 
 impl Session {
     /// The settings of its model of sequences, or why there is none.
-    fn sequential(&self) -> Result<TdVae> {
+    pub fn sequential(&self) -> Result<TdVae> {
         let model = models::of(&self.config.model).sequential().cloned();
         model.ok_or_else(|| {
             Error::usage(format!("{} is no model of sequences: td-vae is one", self.config.model.kind()))
@@ -65,8 +65,12 @@ impl Session {
                 continue;
             }
             let p = programs::jump_nll(&self.config, &model, &shape, size, &self.layout, jumps)?;
-            for i in 0..count {
-                let rows = self.once_of(&p, split, first + i * size, size)?;
+            self.with_feed(split, |feed, exec| feed.prepare(exec, size))?;
+            let id = self.load(&p.plan)?;
+            for from in (0..count).map(|i| first + i * size) {
+                self.with_feed(split, |feed, exec| feed.upload(exec, from, size))?;
+                let ticket = self.exec.submit(id, &[self.timeless_row(&p, 0, from)])?;
+                let rows = self.exec.fetch(ticket)?;
                 rows.iter().for_each(|r| means.add(r, size as f64));
             }
         }

@@ -9,10 +9,10 @@ use crate::config::{Config, Likelihood};
 use crate::data::{Dataset, Images, Split, Stored};
 use crate::exec::{Executor, PlanId, Span, Ticket};
 use crate::graph::{Graph, ParamLayout};
-use crate::kernels::StepRow;
+use crate::kernels::{StepRow, lstm};
 use crate::models::{self, Level};
 use crate::nn::{Mode, Scope, optim, state_path};
-use crate::plan::{Options, Plan, StoreRef};
+use crate::plan::{MAX_LOOP, Options, Plan, StoreRef};
 use crate::values::{DType, Error, Result};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -77,8 +77,23 @@ fn sequences(c: &Config, data: &Dataset) -> Result<()> {
         (Some(m), Some(s)) if s.stored == Stored::Reals && m.likelihood == Likelihood::Bernoulli => {
             Err(Error::usage(format!("the numbers of `{name}` are any reals: set model.likelihood=gaussian")))
         }
+        (Some(m), Some(s)) if lstm_loops(m.belief, s.frames) > MAX_LOOP => {
+            // So much a frame, and a little beside.
+            let each = lstm_loops(m.belief, 2) - lstm_loops(m.belief, 1);
+            let most = s.frames as u64 - (lstm_loops(m.belief, s.frames) - MAX_LOOP).div_ceil(each);
+            Err(Error::usage(format!(
+                "the sequences of `{name}` have {} frames, more than the {most} that an LSTM of model.belief = {} goes through \
+                 at once: cut them, or lower model.belief",
+                s.frames, m.belief
+            )))
+        }
         _ => Ok(()),
     }
+}
+
+/// How often an invocation of the LSTM's kernel loops over sequences of so many frames.
+fn lstm_loops(units: usize, frames: usize) -> u64 {
+    lstm::loop_bound(&lstm::LstmParams { n: 1, time: frames as u32, units: units as u32 }, 64, 2)
 }
 
 /// The stores of some plans, each once.
@@ -99,9 +114,20 @@ fn kept<'p>(train: impl Iterator<Item = &'p Program>) -> impl Iterator<Item = &'
 }
 
 /// Everything that a run has on its device at once, from its plans: no device is asked.
-fn bytes_needed(c: &Config, train: &[Program], layout: &ParamLayout, held_out: &[&SetShape]) -> Result<u64> {
+fn bytes_needed(
+    c: &Config,
+    train: &[Program],
+    layout: &ParamLayout,
+    set: &SetShape,
+    held_out: &[&SetShape],
+) -> Result<u64> {
     let mut need: u64 = stores(train.iter().map(|p| &p.plan)).iter().map(|s| 4 * s.len as u64).sum();
     need += train.iter().map(|p| p.plan.slot_bytes()).sum::<u64>();
+    let model = models::of(&c.model);
+    let (begins, indexed) = (model.rounds() > 0, !c.classifier.wanted());
+    if begins {
+        need += programs::begin(c, set, layout)?.plan.slot_bytes();
+    }
     for set in held_out {
         need += 4 * (set.data_words(c.train.batch) + set.examples) as u64;
         if c.classifier.wanted() {
@@ -111,6 +137,9 @@ fn bytes_needed(c: &Config, train: &[Program], layout: &ParamLayout, held_out: &
         need += programs::evaluate(c, set, size, layout)?.plan.slot_bytes();
         if set.examples % size > 0 {
             need += programs::evaluate(c, set, set.examples % size, layout)?.plan.slot_bytes();
+        }
+        if indexed && !model.levels(set.features).is_empty() {
+            need += programs::indices(c, set, size, layout)?.plan.slot_bytes();
         }
     }
     Ok(need)
@@ -196,6 +225,14 @@ impl Session {
         let features = data.shape.iter().product();
         let drawn = matches!(data.train.images, Images::Sprites(_));
         let layout = programs::layout(config, features, limit)?;
+        let [height, width, _] = data.shape;
+        let images = !config.model.conv().is_empty() || !models::of(&config.model).levels(features).is_empty();
+        if images && height != width {
+            return Err(Error::usage(format!(
+                "convolutions take square images, and those of `{}` are {height} × {width}",
+                data.name
+            )));
+        }
         let shape = |split: &'static str, examples: usize| {
             let mut shape = SetShape { split, examples, features, sequence, resident: true, drawn };
             shape.resident = drawn || config.data.resident && shape.data_words(0) <= limit;
@@ -223,7 +260,7 @@ impl Session {
         train.iter().try_for_each(|p| fits(&p.plan, limit))?;
         if let Some(max) = max_memory {
             let held_out: Vec<&SetShape> = splits[1..].iter().map(|s| &s.0).filter(|s| s.examples > 0).collect();
-            let need = bytes_needed(config, &train, &layout, &held_out)?;
+            let need = bytes_needed(config, &train, &layout, &splits[0].0, &held_out)?;
             if need > max {
                 return Err(Error::failure(format!(
                     "the run needs {need} bytes on the device, --max-memory allows {max}; a smaller train.batch, a \
@@ -365,7 +402,7 @@ impl Session {
     }
 
     /// Before the first step a model puts its own state where it begins, in rounds on the first batch.
-    fn begin(&mut self) -> Result<()> {
+    pub fn begin(&mut self) -> Result<()> {
         let rounds = if self.config.classifier.wanted() { 0 } else { models::of(&self.config.model).rounds() };
         if rounds == 0 {
             return Ok(());
