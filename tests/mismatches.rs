@@ -56,3 +56,23 @@ fn sequences_that_are_too_long_and_commands_for_others() {
     refused(at, "rollout vae --device cpu", "vae is no model of sequences: td-vae is one");
     refused(at, "eval vae --device cpu --disentanglement", "--disentanglement is of sprites");
 }
+
+#[test]
+fn runs_without_what_a_command_draws() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let few = "--device cpu --steps 1 --quiet --set data.limit=32 --set train.batch=8";
+    succeeds(at, &format!("train td-vae {few} --out td"));
+    succeeds(at, &format!("finetune td {few} --out labels"));
+    succeeds(at, "eval labels --device cpu");
+    refused(at, "rollout labels --device cpu", "this run is a classifier of 10 classes");
+    succeeds(at, &format!("train vq-vae {few} --out vq"));
+    refused(at, "finetune vq --device cpu", "vq cannot be fine-tuned: the codes of a vq-vae are whole numbers");
+    refused(at, "traverse vq --device cpu", "no dimension of it is an axis");
+    refused(at, "report vq --device cpu --data emoji", "a report is of the run and its own data");
+    refused(at, "data oscillator --out x.npy", "`oscillator` is a set of sequences");
+    // What a run lost is made anew.
+    std::fs::remove_dir_all(at.join("vq/samples")).unwrap();
+    succeeds(at, "report vq --device cpu");
+    assert!(at.join("vq/samples/reconstructions.png").is_file());
+}

@@ -74,6 +74,12 @@ pub fn run(a: Args) -> Result<()> {
     if a.out.is_none() && a.labels.is_none() {
         return show(&summary(&set));
     }
+    if set.sequence.is_some() {
+        return Err(Error::usage(format!(
+            "`{}` is a set of sequences, and `elbo data` writes single images: `elbo rollout` of a run shows its frames",
+            set.name
+        )));
+    }
     let split = match a.split.as_str() {
         "train" => &set.train,
         "validation" => &set.validation,
@@ -107,7 +113,8 @@ fn ends_in(path: &Path, kinds: &[&str]) -> Result<()> {
 fn summary(set: &Dataset) -> String {
     let [h, w, c] = set.shape;
     let channels = if c == 1 { String::new() } else { format!(" × {c}") };
-    let mut text = format!("{}: {h} × {w}{channels}\n", set.name);
+    let frames = set.sequence.map_or(String::new(), |s| format!("sequences of {} frames of ", s.frames));
+    let mut text = format!("{}: {frames}{h} × {w}{channels}\n", set.name);
     for (name, split) in [("train", &set.train), ("validation", &set.validation), ("test", &set.test)] {
         let labels = match (split.labels.iter().min(), split.labels.iter().max()) {
             (Some(least), Some(most)) => format!("  labels {least} to {most}"),

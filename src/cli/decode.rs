@@ -14,7 +14,7 @@ pub struct Args {
     run: Run,
     /// The codes, .npy: whole numbers, one row an example, as `elbo encode` writes them
     codes: PathBuf,
-    /// The picture; or the numbers, .npy: \[N, features\] [default: RUN/samples/decode.png]
+    /// The picture; or the numbers, .npy: (N, features) [default: RUN/samples/decode.png]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -19,7 +19,7 @@ pub struct Args {
     /// [default: RUN/codes.npy]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The entries of a discrete code's book, .npy: \[books, entries, dimensions\]; with two levels, FILE-top and FILE-bottom
+    /// The entries of a discrete code's book, .npy: (books, entries, dimensions); with two levels, FILE-top and FILE-bottom
     #[arg(long, value_name = "FILE")]
     codebook: Option<PathBuf>,
 }

@@ -93,10 +93,12 @@ pub fn run(a: Args) -> Result<()> {
     if a.disentanglement {
         disentanglement(&t, &a, &mut found)?;
     }
-    ablation(&mut t, &a, &mut found)?;
-    if let Some(s) = eval_sequences::numbers(&mut t, &a.run.common, &a.split)? {
-        found.numbers.extend(s.values.into_iter().map(|(name, v)| (name, json!(v))));
-        found.lines.push(s.text.trim_end().into());
+    if !t.session.config.classifier.wanted() {
+        ablation(&mut t, &a, &mut found)?;
+        if let Some(s) = eval_sequences::numbers(&mut t, &a.run.common, &a.split)? {
+            found.numbers.extend(s.values.into_iter().map(|(name, v)| (name, json!(v))));
+            found.lines.push(s.text.trim_end().into());
+        }
     }
     if a.json {
         return show(&format!("{}\n", Value::Object(found.numbers)));

@@ -2,7 +2,7 @@
 
 use super::common::{Changes, Common, Length, load_data};
 use super::train::{Sitting, carry_out};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Model};
 use crate::train::labels;
 use crate::values::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,13 @@ const EPOCHS: u64 = 10;
 pub fn run(a: Args) -> Result<u8> {
     let mut config = settings(&a)?;
     a.length.apply(&mut config)?;
+    if matches!(config.model, Model::VqVae(_) | Model::VqVae2(_)) {
+        return Err(Error::usage(format!(
+            "{} cannot be fine-tuned: the codes of a {} are whole numbers, which no softmax weighs",
+            a.run.display(),
+            config.model.kind()
+        )));
+    }
     let data = load_data(&config)?;
     if config.classifier.classes == 0 {
         config.classifier.classes = labels::classes(&data)?;

@@ -41,7 +41,7 @@ pub struct Reconstruct {
     /// How many examples of the test set
     #[arg(short, long, default_value = "50", value_name = "N", value_parser = count)]
     n: usize,
-    /// The picture: rows of examples, each above its reconstructions; or the numbers, .npy: \[2, N, features\], first
+    /// The picture: rows of examples, each above its reconstructions; or the numbers, .npy: (2, N, features), first
     /// the examples [default: RUN/samples/reconstruct.png]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -56,7 +56,7 @@ pub fn reconstruct(a: Reconstruct) -> Result<()> {
     let mut t = a.run.open()?;
     let d = t.session.reconstruct("test", 0, a.n)?;
     if numbers {
-        let features = t.data.test.inner;
+        let features = t.data.shape.iter().product::<usize>();
         let both = [d.inputs, d.pictures].concat();
         let bytes = report::npy(&both, &[2, both.len() / features / 2, features], &path)?;
         write_whole_at(&path, &bytes)?;
@@ -129,6 +129,9 @@ pub fn traverse(a: Traverse) -> Result<()> {
         png(&path)?;
     }
     let mut t = a.run.open()?;
+    if !t.session.levels().is_empty() {
+        return Err(Error::usage("a discrete code is a map of entries: no dimension of it is an axis to go along"));
+    }
     let (latent, n) = (t.session.code_len(), t.session.examples("test")?);
     if a.example >= n {
         return Err(Error::usage(format!("--example {} is not in the test set: it has {n}, from 0", a.example)));
@@ -165,6 +168,9 @@ pub struct Report {
 
 /// Writes a run's pictures and its report.html anew, from its newest checkpoint.
 pub fn report(a: Report) -> Result<()> {
+    if a.run.data.is_some() {
+        return Err(Error::usage("a report is of the run and its own data: `elbo eval` takes --data"));
+    }
     let mut t = a.run.open()?;
     let test = t.session.evaluate("test")?;
     let verdict = t.session.verdict(&test)?;

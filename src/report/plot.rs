@@ -164,7 +164,9 @@ fn short(v: f64) -> String {
     match v.abs() {
         a if a >= 1e6 => format!("{}M", v / 1e6),
         a if a >= 1e4 => format!("{}k", v / 1e3),
-        a if a >= 100.0 || v == 0.0 => format!("{v:.0}"),
+        // What is left of a 0 that was rounded.
+        a if a < 1e-12 => "0".into(),
+        a if a >= 100.0 => format!("{v:.0}"),
         a if a >= 1.0 => format!("{}", (v * 100.0).round() / 100.0),
         a if a >= 1e-3 => format!("{}", (v * 1e5).round() / 1e5),
         _ => format!("{v:.1e}"),

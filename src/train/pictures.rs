@@ -6,7 +6,7 @@ use super::{Evaluation, Session};
 use crate::checkpoint::{write_whole, write_whole_at};
 use crate::models;
 use crate::report::{self, Codes, Figure, Page, Plane, Section};
-use crate::values::Result;
+use crate::values::{Error, Result};
 use std::path::Path;
 
 /// Samples, reconstructions and pairs of a sheet.
@@ -40,6 +40,7 @@ pub struct Standing<'a> {
 pub fn draw(session: &mut Session, shape: [usize; 3], run: &Path, at: &Standing) -> Result<()> {
     let mut sections = Vec::new();
     let dir = run.join("samples");
+    std::fs::create_dir_all(&dir).map_err(|e| Error::io("cannot make the folder", &dir, &e))?;
     let panels = history::panels(run)?;
     if !panels.is_empty() {
         let svg = report::curves(&panels, "step")?;

@@ -42,6 +42,7 @@ impl Session {
         given: usize,
         jumps: &[usize],
     ) -> Result<Vec<Vec<f32>>> {
+        self.decoder()?;
         let (model, n) = (self.sequential()?, n.min(self.examples(split)? - from));
         let shape = self.held_out(split)?.shape.clone();
         let p = programs::rollout(&self.config, &model, &shape, n, &self.layout, (given, jumps))?;
@@ -54,6 +55,7 @@ impl Session {
 
     /// −ln p of a frame given what was before, after a jump of each of these lengths: means over the split, nats a frame.
     pub fn jump_nll(&mut self, split: &str, jumps: &[usize]) -> Result<Means> {
+        self.decoder()?;
         let (model, shape) = (self.sequential()?, self.held_out(split)?.shape.clone());
         let size = self.config.train.batch.min(shape.examples);
         let names: Vec<String> = jumps.iter().map(|j| format!("jump {j}")).collect();
