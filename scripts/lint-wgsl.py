@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SHADERS = ROOT / "shaders"
-TIMEOUT = 60  # seconds, for everything
+TIMEOUT = 240  # seconds, for everything: some 30 on two idle cores
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # What an `enable` line asks of the adapter. Without it the file is skipped: it cannot compile there.
 FEATURES = {"f16": "shader-f16", "subgroups": "subgroups"}
