@@ -27,8 +27,7 @@ impl Matrix {
 
     fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let mut rest = bytes;
-        let head = npy::header(&mut rest).map_err(|e| format!("this is no .npy file ({e})"))?;
-        let header = npyz::NpyHeader::from_reader(&head[..]).map_err(|e| format!("this is no .npy file ({e})"))?;
+        let header = npy::header(&mut rest).map_err(|e| format!("this is no .npy file ({e})"))?;
         let (rows, columns) = match *header.shape() {
             [rows] => (rows, 1),
             [rows, columns] => (rows, columns),

@@ -33,8 +33,7 @@ pub fn split(path: &Path) -> Result<([usize; 3], Split)> {
 /// The array that `from` gives, which has at most `most` bytes; `path` is for messages.
 pub fn parse(mut from: impl Read, most: u64, path: &Path) -> Result<Array> {
     let no = |text: String| wrong(path, format!("is no array of numbers: {text}"));
-    let head = header(&mut from).map_err(no)?;
-    let fixed = npyz::NpyHeader::from_reader(&head[..]).map_err(|e| no(e.to_string()))?;
+    let fixed = header(&mut from).map_err(no)?;
     let DType::Plain(kind) = fixed.dtype() else { return Err(no("it holds records or objects".into())) };
     let kind = kind.to_string();
     let (extents, order) = (fixed.shape().to_vec(), fixed.order());
@@ -89,8 +88,8 @@ pub fn parse(mut from: impl Read, most: u64, path: &Path) -> Result<Array> {
     Ok(Array { shape, values })
 }
 
-/// The header's bytes. What parses it takes memory for whatever length it states, and descends into every bracket.
-pub(super) fn header(from: &mut impl Read) -> std::result::Result<Vec<u8>, String> {
+/// The header. What parses its bytes takes memory for whatever length it states, and descends into every bracket.
+pub(super) fn header(from: &mut impl Read) -> std::result::Result<NpyHeader, String> {
     let take = |from: &mut dyn Read, n: usize, head: &mut Vec<u8>| match from.take(n as u64).read_to_end(head) {
         Ok(got) if got == n => Ok(()),
         Ok(_) => Err("it ends within its header".to_string()),
@@ -111,7 +110,7 @@ pub(super) fn header(from: &mut impl Read) -> std::result::Result<Vec<u8>, Strin
     if head.iter().filter(|b| b"([{".contains(b)).count() > 8 {
         return Err("its header is no description of an array".into());
     }
-    Ok(head)
+    NpyHeader::from_reader(&head[..]).map_err(|e| e.to_string())
 }
 
 fn exactly(from: &mut impl Read, n: u64, path: &Path) -> Result<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! A user's own sequences: an array of NumPy, .npy, whose axes are examples, time, and those of a frame.
 
 use super::dataset::{Dataset, Options, Sequence, Split, Stored};
+use super::npy;
 use crate::values::{Error, Result};
 use npyz::{DType, NpyFile, Order};
 use std::fs::File;
@@ -20,8 +21,9 @@ pub fn load_sequences(path: &Path, o: &Options) -> Result<Dataset> {
     if !meta.is_file() {
         return Err(wrong("is not a regular file".into()));
     }
-    let file = NpyFile::new(BufReader::new(File::open(path).map_err(io)?))
-        .map_err(|e| wrong(format!("is no array of NumPy: {e}")))?;
+    let mut from = BufReader::new(File::open(path).map_err(io)?);
+    let header = npy::header(&mut from).map_err(|e| wrong(format!("is no array of NumPy: {e}")))?;
+    let file = NpyFile::with_header(header, from);
     let dims = file.shape().to_vec();
     let shape = match dims[..] {
         [_, _] => [1, 1, 1],

@@ -70,9 +70,7 @@ impl Session {
             self.with_feed(split, |feed, exec| feed.prepare(exec, size))?;
             let id = self.load(&p.plan)?;
             for from in (0..count).map(|i| first + i * size) {
-                self.with_feed(split, |feed, exec| feed.upload(exec, from, size))?;
-                let ticket = self.exec.submit(id, &[self.timeless_row(&p, 0, from)])?;
-                let rows = self.exec.fetch(ticket)?;
+                let rows = self.loaded_on(&p, id, split, from, size)?;
                 rows.iter().for_each(|r| means.add(r, size as f64));
             }
         }

@@ -745,11 +745,21 @@ impl Session {
 
     /// Runs a program, loaded for this, once on the examples `from .. from + n` of a held-out split: its metrics.
     pub(super) fn once_of(&mut self, p: &Program, split: &str, from: usize, n: usize) -> Result<Vec<Vec<f32>>> {
-        self.with_feed(split, |feed, exec| {
-            feed.prepare(exec, n)?;
-            feed.upload(exec, from, n)
-        })?;
+        self.with_feed(split, |feed, exec| feed.prepare(exec, n))?;
         let id = self.load(&p.plan)?;
+        self.loaded_on(p, id, split, from, n)
+    }
+
+    /// The same of a program that is loaded, and whose feed is prepared for `n`.
+    pub(super) fn loaded_on(
+        &mut self,
+        p: &Program,
+        id: PlanId,
+        split: &str,
+        from: usize,
+        n: usize,
+    ) -> Result<Vec<Vec<f32>>> {
+        self.with_feed(split, |feed, exec| feed.upload(exec, from, n))?;
         let ticket = self.exec.submit(id, &[self.timeless_row(p, 0, from)])?;
         self.exec.fetch(ticket)
     }
