@@ -32,9 +32,10 @@ pub struct Args {
     /// Estimate ln p(x) too, by K importance samples an example; 5000 is usual, and takes minutes
     #[arg(long, value_name = "K", value_parser = samples)]
     samples: Option<usize>,
-    /// Compare linear probes too: logistic regression on the codes, and on the pixels
-    #[arg(long)]
-    probe: bool,
+    /// Compare linear probes too: logistic regression on the codes, and on the pixels; --probe=codes leaves the pixels out
+    #[arg(long, value_name = "OF", num_args = 0..=1, require_equals = true, default_missing_value = "both",
+          value_parser = ["both", "codes", "pixels"])]
+    probe: Option<String>,
     /// Measure ‖J‖ of the encoder too, J = ∂code/∂x
     #[arg(long)]
     jacobian: bool,
@@ -63,6 +64,7 @@ fn samples(text: &str) -> std::result::Result<usize, String> {
 
 pub fn run(a: Args) -> Result<()> {
     let mut t = if a.untrained { a.run.open_untrained()? } else { a.run.open()? };
+    refusals(&t, &a)?;
     let mut found = Findings::default();
     let e = t.session.evaluate(&a.split)?;
     for (name, v) in [
@@ -78,17 +80,15 @@ pub fn run(a: Args) -> Result<()> {
     if measured {
         pca(&t, &a, e.unit, &mut found);
     }
-    if t.session.config.classifier.wanted() {
-        refuse_of_classifier(&a)?;
-    } else {
+    if !t.session.config.classifier.wanted() {
         posteriors(&mut t, &a, &mut found)?;
         likelihood(&mut t, &a, &mut found)?;
     }
     if a.jacobian {
         jacobian(&mut t, &a, &mut found)?;
     }
-    if a.probe {
-        probe(&mut t, &a, &mut found)?;
+    if let Some(of) = &a.probe {
+        probe(&mut t, &a, of, &mut found)?;
     }
     if a.disentanglement {
         disentanglement(&t, &a, &mut found)?;
@@ -110,14 +110,45 @@ fn held_out<'t>(t: &'t Trained, a: &Args) -> &'t Split {
     if a.split == "test" { &t.data.test } else { &t.data.validation }
 }
 
-/// A classifier has an encoder alone, and its own measure of it.
-fn refuse_of_classifier(a: &Args) -> Result<()> {
-    if a.samples.is_some() || a.probe || a.jacobian || a.disentanglement {
+/// What was asked for and cannot be, said before anything is measured.
+fn refusals(t: &Trained, a: &Args) -> Result<()> {
+    if t.session.config.classifier.wanted()
+        && (a.samples.is_some() || a.probe.is_some() || a.jacobian || a.disentanglement)
+    {
+        // It has an encoder alone, and its own measure of it.
         return Err(Error::usage(format!(
             "{} is a classifier, measured by its error: --samples, --probe, --jacobian and --disentanglement are for the run \
              that it was made from",
             a.run.run.display()
         )));
+    }
+    if a.probe.is_some() {
+        let (classes, split) = (labels::classes(&t.data)?, held_out(t, a));
+        if split.labels.len() != split.len() || split.labels.iter().any(|&l| usize::from(l) >= classes) {
+            return Err(Error::usage(format!(
+                "the {} images of `{}` have no labels, or other labels than the training images: a probe is judged by them",
+                a.split, t.data.name
+            )));
+        }
+    }
+    if !a.disentanglement {
+        return Ok(());
+    }
+    if !matches!(t.data.test.images, Images::Sprites(_)) {
+        return Err(Error::usage(format!(
+            "--disentanglement is of sprites, and `{}` has no factors that are known; `elbo metrics` scores codes and factors \
+             of any origin",
+            t.data.name
+        )));
+    }
+    let latent = t.session.code_len();
+    if latent > WIDEST || !t.session.levels().is_empty() {
+        return Err(Error::usage(format!(
+            "--disentanglement compares codes of up to {WIDEST} real numbers, and this model's has {latent}, or whole ones"
+        )));
+    }
+    if latent < 2 {
+        return Err(Error::usage("--disentanglement compares codes with each other, and this model has one alone"));
     }
     Ok(())
 }
@@ -238,17 +269,11 @@ fn jacobian(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// One linear classifier on the codes, and on the pixels.
-fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
+/// One linear classifier on the codes, on the pixels, or one on each.
+fn probe(t: &mut Trained, a: &Args, which: &str, found: &mut Findings) -> Result<()> {
     let classes = labels::classes(&t.data)?;
     let y = |s: &Split| -> Vec<u32> { s.labels.iter().map(|&l| u32::from(l)).collect() };
     let (known, truth) = (y(&t.data.train), y(held_out(t, a)));
-    if truth.len() != held_out(t, a).len() || truth.iter().any(|&l| l as usize >= classes) {
-        return Err(Error::usage(format!(
-            "the {} images of `{}` have no labels, or other labels than the training images: a probe is judged by them",
-            a.split, t.data.name
-        )));
-    }
     let pixels = |s: &Split| -> Vec<f32> { s.bytes().iter().map(|&b| f32::from(b) / 255.0).collect() };
     let mut of = |what: &str, x: Vec<f32>, unseen: Vec<f32>, features: usize| {
         let train = Labelled { x: &x, features, y: &known };
@@ -267,32 +292,20 @@ fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
         let (error, penalty) = (format!("probe error of {what}, %"), format!("probe penalty of {what}"));
         found.add([(&error, json!(100.0 * p.error)), (&penalty, json!(p.penalty))], row);
     };
-    let latent = t.session.code_len();
-    of("codes", t.session.codes("train")?, t.session.codes(&a.split)?, latent);
-    let held_out = if a.split == "test" { &t.data.test } else { &t.data.validation };
-    of("pixels", pixels(&t.data.train), pixels(held_out), t.data.train.inner);
+    if which != "pixels" {
+        let latent = t.session.code_len();
+        of("codes", t.session.codes("train")?, t.session.codes(&a.split)?, latent);
+    }
+    if which != "codes" {
+        of("pixels", pixels(&t.data.train), pixels(held_out(t, a)), t.data.train.inner);
+    }
     Ok(())
 }
 
 /// Scores of the codes of the whole grid of sprites, whose factors are known: every picture is encoded once, and the scores
 /// draw from it factors that are uniform and independent.
 fn disentanglement(t: &Trained, a: &Args, found: &mut Findings) -> Result<()> {
-    if !matches!(t.data.test.images, Images::Sprites(_)) {
-        return Err(Error::usage(format!(
-            "--disentanglement is of sprites, and `{}` has no factors that are known; `elbo metrics` scores codes and factors \
-             of any origin",
-            t.data.name
-        )));
-    }
     let latent = t.session.code_len();
-    if latent > WIDEST || !t.session.levels().is_empty() {
-        return Err(Error::usage(format!(
-            "--disentanglement compares codes of up to {WIDEST} real numbers, and this model's has {latent}, or whole ones"
-        )));
-    }
-    if latent < 2 {
-        return Err(Error::usage("--disentanglement compares codes with each other, and this model has one alone"));
-    }
     let grid = Split::sprites((0..outlines::COUNT as u32).collect());
     let mut whole = a.run.encoder_of(Dataset { test: grid, ..t.data.clone() }, a.untrained)?;
     note(format_args!("encoding the {} pictures of the grid …", thousands(outlines::COUNT as u64)));
