@@ -5,8 +5,8 @@ use super::labels;
 use super::metrics::{Means, shown};
 use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
-use crate::config::{Config, Likelihood};
-use crate::data::{Dataset, Images, Split, Stored};
+use crate::config::{Config, Likelihood, Model, Pixel};
+use crate::data::{Dataset, Images, Sequence, Split, Stored};
 use crate::exec::{Executor, PlanId, Span, Ticket};
 use crate::graph::{Graph, ParamLayout};
 use crate::kernels::{StepRow, lstm};
@@ -60,6 +60,14 @@ fn fits(plan: &Plan, limit: usize) -> Result<()> {
 /// Refuses a model of sequences over anything else, and the other way round.
 fn sequences(c: &Config, data: &Dataset) -> Result<()> {
     let (kind, name) = (c.model.kind(), &data.name);
+    if let Some(prior) = models::of(&c.model).autoregressive() {
+        return match data.sequence {
+            Some(Sequence { frames, stored: Stored::Reals }) if frames >= prior.example() => Ok(()),
+            _ => Err(Error::usage(format!(
+                "a prior learns the codes of a run, and `{name}` is a data set: `elbo prior RUN` makes them, and trains it"
+            ))),
+        };
+    }
     match (models::of(&c.model).sequential(), data.sequence) {
         (None, None) => Ok(()),
         (None, Some(_)) => {
@@ -485,6 +493,9 @@ impl Session {
                 e.means.push(&name, value);
             }
         }
+        if let Some(bits) = self.unigram(split)? {
+            e.means.push("unigram", bits);
+        }
         Ok(e)
     }
 
@@ -516,6 +527,9 @@ impl Session {
 
     /// The program of a task for batches of `n` of a split, loaded at its first use.
     fn program(&mut self, task: Task, split: &str, n: usize) -> Result<(Rc<Program>, PlanId)> {
+        if task != Task::Evaluate {
+            self.not_a_prior()?;
+        }
         let shape = self.held_out(split)?.shape.clone();
         let key = (task, shape.split, n);
         if let Some(known) = self.loaded.get(&key) {
@@ -571,9 +585,20 @@ impl Session {
 
     /// Whether there is a decoder; else why there is no picture.
     pub(super) fn decoder(&self) -> Result<()> {
+        self.not_a_prior()?;
         match self.config.classifier.classes {
             0 => Ok(()),
             n => Err(Error::usage(format!("this run is a classifier of {n} classes: it has no decoder to draw with"))),
+        }
+    }
+
+    /// Refuses a prior where a model with an encoder is wanted.
+    fn not_a_prior(&self) -> Result<()> {
+        match models::of(&self.config.model).autoregressive() {
+            None => Ok(()),
+            Some(_) => Err(Error::usage(
+                "this run is a prior over the codes of another, and has neither encoder nor decoder: name the run that it is in",
+            )),
         }
     }
 
@@ -599,6 +624,15 @@ impl Session {
             }
         }
         Ok(used)
+    }
+
+    /// Whether p(x | z) of a model of discrete codes is a density, and no probability of a byte.
+    pub fn gaussian_pixels(&self) -> bool {
+        match &self.config.model {
+            Model::VqVae(c) => c.pixel == Pixel::Gaussian,
+            Model::VqVae2(c) => c.net.pixel == Pixel::Gaussian,
+            _ => false,
+        }
     }
 
     /// The entries of a level's codebook: books·entries·d numbers, \[books, entries, d\].
