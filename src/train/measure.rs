@@ -126,16 +126,6 @@ impl Session {
         Ok(codes)
     }
 
-    /// The discrete codes of every example of a held-out split, as many an example as its levels have.
-    pub fn all_indices(&mut self, split: &str) -> Result<Vec<u32>> {
-        let (n, batch) = (self.examples(split)?, self.config.train.batch);
-        let mut codes = Vec::new();
-        for from in (0..n).step_by(batch) {
-            codes.extend(self.indices(split, from, batch)?);
-        }
-        Ok(codes)
-    }
-
     /// What a program leaves under each name for every example of a held-out split, `width` numbers each.
     fn each(&mut self, split: &str, build: Build, outputs: &[(&str, usize)]) -> Result<Option<Vec<Vec<f32>>>> {
         let shape = self.held_out(split)?.shape.clone();

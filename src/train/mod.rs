@@ -2,6 +2,7 @@
 
 pub mod ablation;
 mod ancestral;
+mod discrete;
 mod feed;
 mod history;
 pub(crate) mod interrupt;
