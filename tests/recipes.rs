@@ -35,7 +35,8 @@ fn every_recipe_trains_by_one_command_and_ten_losses_agree() {
         }
     };
     std::thread::scope(|scope| {
-        for (recipe, text) in RECIPES {
+        // A prior is trained of the codes of a run: tests/sampling.rs.
+        for (recipe, text) in RECIPES.iter().filter(|(name, _)| *name != "prior") {
             scope.spawn(|| compared(recipe, text));
         }
     });

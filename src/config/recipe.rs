@@ -28,6 +28,7 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("vq-vae", include_str!("../../assets/recipes/vq-vae.toml")),
     ("vq-vae-sonnet", include_str!("../../assets/recipes/vq-vae-sonnet.toml")),
     ("vq-vae-2", include_str!("../../assets/recipes/vq-vae-2.toml")),
+    ("prior", include_str!("../../assets/recipes/prior.toml")),
     ("td-vae", include_str!("../../assets/recipes/td-vae.toml")),
     ("td-vae-oscillator", include_str!("../../assets/recipes/td-vae-oscillator.toml")),
 ];

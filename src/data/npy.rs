@@ -25,9 +25,14 @@ enum Values {
 
 /// The shape of an image, and the images of the file at `path`.
 pub fn split(path: &Path) -> Result<([usize; 3], Split)> {
-    let Source { size, from, .. } = Source::open(path)?;
-    let (shape, bytes) = parse(from, size, path)?.images(path)?;
+    let (shape, bytes) = open(path)?.images(path)?;
     Ok((shape, Split::stored(bytes, vec![], shape.iter().product())))
+}
+
+/// The array in the file at `path`.
+pub fn open(path: &Path) -> Result<Array> {
+    let Source { size, from, .. } = Source::open(path)?;
+    parse(from, size, path)
 }
 
 /// The array that `from` gives, which has at most `most` bytes; `path` is for messages.
