@@ -24,6 +24,12 @@ pub fn sample(a: Sample) -> Result<()> {
     let path = a.run.place(&a.out, "sample.png");
     png(&path)?;
     let mut t = a.run.open()?;
+    if t.session.sequential().is_ok() {
+        return Err(Error::usage(
+            "a model of sequences draws what follows the frames that it is given: `elbo rollout` does, and `elbo reconstruct` \
+             shows the last frame",
+        ));
+    }
     let Some(pictures) = t.session.sample(a.n)? else {
         return Err(Error::usage(
             "this model has no prior to sample from; `elbo reconstruct` and `elbo interpolate` do",

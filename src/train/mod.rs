@@ -17,7 +17,7 @@ mod run;
 mod sequences;
 mod session;
 
-pub use measure::Posteriors;
+pub use measure::{Posteriors, batches};
 pub use metrics::{Means, Record};
 pub use programs::{Program, SetShape};
 pub use progress::Progress;
