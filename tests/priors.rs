@@ -3,16 +3,18 @@
 mod common;
 
 use common::{BOTH, Evaluated, Rng, param};
+use elbo::config::Prior;
 use elbo::graph::{Axes, Graph, Tensor, grad};
-use elbo::models::Prior;
-use elbo::nn::{Mode, Scope, upsample};
+use elbo::models::Autoencoder;
+use elbo::nn::{Mode, Scope};
 
 const HEIGHT: usize = 3;
 const WIDTH: usize = 4;
 const POSITIONS: usize = HEIGHT * WIDTH;
 
 fn priors() -> [Prior; 3] {
-    let plain = Prior { entries: 5, channels: 6, layers: 4, radius: 1, attention: false };
+    let map = [HEIGHT, WIDTH, 1, 5];
+    let plain = Prior { map, channels: 6, layers: 4, radius: 1, ..Prior::default() };
     [plain.clone(), Prior { radius: 2, layers: 2, ..plain.clone() }, Prior { attention: true, layers: 2, ..plain }]
 }
 
@@ -59,7 +61,7 @@ fn a_position_sees_what_is_before_it_and_only_that() {
 #[test]
 fn the_probabilities_of_all_maps_sum_to_one() {
     for attention in [false, true] {
-        let prior = Prior { entries: 3, channels: 4, layers: 2, radius: 1, attention };
+        let prior = Prior { map: [1, 3, 1, 3], channels: 4, layers: 2, radius: 1, attention, ..Prior::default() };
         let g = Graph::new();
         let mut e = evaluated(&g, &[27, 1, 3], |net, codes| vec![prior.nll(net, codes, None)]);
         let all: Vec<f64> = (0..27).flat_map(|i| [i / 9, i / 3 % 3, i % 3].map(f64::from)).collect();
@@ -109,7 +111,8 @@ fn fitted(prior: &Prior, maps: &[f64], dims: [usize; 3], condition: Option<&[f64
 fn a_pattern_costs_what_cannot_be_known() {
     let maps: Vec<f64> = (0..3).flat_map(|b| (0..9).map(move |i| f64::from((b + i / 3 + 2 * (i % 3)) % 3))).collect();
     for attention in [false, true] {
-        let prior = Prior { entries: 3, channels: 8, layers: 2, radius: 1, attention };
+        let prior =
+            Prior { map: [3, 3, 1, 3], channels: 8, layers: 2, radius: 1, attention, dropout: 0.0, ..Prior::default() };
         let free = fitted(&prior, &maps, [3, 3, 3], None, 150);
         assert!(free > 3.0f64.ln() && free < 3.0f64.ln() + 0.05, "attention={attention}: {free} nats");
         let one_hot = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
@@ -118,25 +121,40 @@ fn a_pattern_costs_what_cannot_be_known() {
     }
 }
 
-/// What a level above knows of a place is known there, and each of its pixels stands for a square.
+/// An example's codes: those of the level above say something of the places below and beside them, and cost nothing themselves.
 #[test]
-fn the_level_above_is_known_everywhere() {
-    let prior = Prior { entries: 4, channels: 5, layers: 2, radius: 1, attention: false };
+fn the_level_above_is_known() {
+    let prior =
+        Prior { map: [4, 4, 1, 4], above: vec![2, 2, 1, 3], channels: 5, layers: 2, radius: 1, ..Prior::default() };
     let g = Graph::new();
-    let mut e = evaluated(&g, &[1, 4, 4], |net, codes| {
-        let above = param(codes.graph(), "above.0", &[1, 2, 2, 3]).with_batch_axis(0);
-        vec![prior.logits(net, codes, Some(upsample(above, 2))), upsample(above, 2)]
+    let mut e = evaluated(&g, &[1, 20, 1], |net, x| {
+        let last = g.constant(15.0, elbo::values::Shape::SCALAR);
+        vec![prior.next(net, x, last), prior.loss(net, x).total]
     });
-    let above: Vec<f64> = (0..12).map(f64::from).collect();
-    e.set("above.0", 0, &above);
+    let codes: Vec<f64> = (0..20).map(|i| f64::from(i * 7 % 3)).collect();
+    e.set("codes.0", 0, &codes);
     let before = e.run();
-    for (p, v) in before[1].iter().enumerate() {
-        let (i, j, c) = (p / 12, p / 3 % 4, p % 3);
-        assert_eq!(*v, above[(i / 2 * 2 + j / 2) * 3 + c], "pixel {i}, {j}, channel {c}");
-    }
-    e.set("above.0", 9, &[-3.0]);
-    let after = e.run();
-    let changed = |p: usize| before[0][p * 4..][..4] != after[0][p * 4..][..4];
-    // Its own square at least, and nothing that its layers cannot have told.
-    assert!([10, 11, 14, 15].into_iter().all(changed) && !changed(0), "the first position sees it");
+    e.set("codes.0", 3, &[(codes[3] + 1.0) % 3.0]);
+    let told = e.run();
+    assert!(told.iter().zip(&before).all(|(a, b)| a != b), "the place below the last code above sees it");
+    e.set("codes.0", 3, &codes[3..4]);
+    // The very last code is not seen at its own place, and is what is paid for.
+    e.set("codes.0", 19, &[(codes[19] + 1.0) % 4.0]);
+    let paid = e.run();
+    assert_eq!(paid[0], before[0]);
+    let k = codes[19] as usize;
+    let (a, b) = (before[0][k], before[0][(k + 1) % 4]);
+    assert!((paid[1][0] - before[1][0] - (a - b)).abs() < 1e-9, "{paid:?}, {before:?}");
+}
+
+/// Codes of two books are one sequence, book by book, each of a table of its own: all maps together are certain.
+#[test]
+fn books_of_a_position_follow_one_another() {
+    let prior = Prior { map: [1, 2, 2, 2], channels: 4, layers: 2, radius: 1, ..Prior::default() };
+    let g = Graph::new();
+    let mut e = evaluated(&g, &[16, 1, 4], |net, codes| vec![prior.nll(net, codes, None)]);
+    let all: Vec<f64> = (0..16).flat_map(|i| [i >> 3 & 1, i >> 2 & 1, i >> 1 & 1, i & 1].map(f64::from)).collect();
+    e.set("codes.0", 0, &all);
+    let sum: f64 = e.run()[0].iter().map(|n| (-n).exp()).sum();
+    assert!((sum - 1.0).abs() < 1e-12, "{sum}");
 }

@@ -34,7 +34,8 @@ fn every_recipe_trains_by_one_command_and_ten_losses_agree() {
         }
     };
     std::thread::scope(|scope| {
-        for (recipe, _) in RECIPES {
+        // A prior is trained of the codes of a run: tests/sampling.rs.
+        for (recipe, _) in RECIPES.iter().filter(|(name, _)| *name != "prior") {
             scope.spawn(|| compared(recipe));
         }
     });

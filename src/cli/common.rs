@@ -137,6 +137,9 @@ pub fn load_data(c: &Config) -> Result<Dataset> {
     let options =
         data::Options { validation: c.data.validation, test: c.data.test, label: c.data.label, limit: c.data.limit };
     let path = Path::new(&c.data.name);
+    if models::of(&c.model).autoregressive().is_some() {
+        return data::load_codes(path, &options);
+    }
     // A model of sequences reads the second axis of arrays as time.
     let array = path.extension().is_some_and(|e| ["npy", "npz"].iter().any(|kind| e.eq_ignore_ascii_case(kind)));
     if array && models::of(&c.model).sequential().is_some() {

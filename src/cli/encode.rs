@@ -35,7 +35,7 @@ pub fn run(a: Args) -> Result<()> {
         return Err(Error::usage(format!("{} does not end in .npy", book.display())));
     }
     let mut t = a.run.open_encoder()?;
-    let (levels, n, batch) = (t.session.levels(), t.session.examples(&a.split)?, t.session.config.train.batch);
+    let (levels, n) = (t.session.levels(), t.session.examples(&a.split)?);
     if levels.is_empty() && a.codebook.is_some() {
         return Err(Error::usage("the codes of this model are real numbers: there is no codebook to write"));
     }
@@ -44,10 +44,7 @@ pub fn run(a: Args) -> Result<()> {
         if csv { csv_bytes(&codes, width) } else { npy(&codes, &[n, width], &path)? }
     } else {
         let width = levels.iter().map(Level::codes).sum();
-        let mut codes = Vec::with_capacity(n * width);
-        for from in (0..n).step_by(batch) {
-            codes.extend(t.session.indices(&a.split, from, batch)?);
-        }
+        let codes = t.session.all_indices(&a.split)?;
         if csv { csv_bytes(&codes, width) } else { npy(&codes, &[n, width], &path)? }
     };
     write_whole_at(&path, &bytes)?;

@@ -4,6 +4,7 @@ use super::common::show;
 use super::eval_sequences::{self, Features};
 use super::findings::Findings;
 use super::metrics;
+use super::prior;
 use super::trained::{Run, Trained};
 use crate::checkpoint::write_whole_at;
 use crate::config::Activation;
@@ -12,6 +13,7 @@ use crate::eval::disentanglement::{Grid, Protocol, score};
 use crate::eval::{Labelled, Pca, Probe, Surgery, active_units, mean_and_error};
 use crate::kernels::outlines;
 use crate::report;
+use crate::train::Evaluation;
 use crate::train::ablation::ablations;
 use crate::train::labels;
 use crate::train::progress::thousands;
@@ -78,8 +80,12 @@ pub fn run(a: Args) -> Result<()> {
     if measured {
         pca(&t, &a, e.unit, &mut found);
     }
-    if t.session.config.classifier.wanted() {
-        refuse_of_classifier(&a)?;
+    let prior = t.session.autoregressive().is_ok();
+    if t.session.config.classifier.wanted() || prior {
+        refuse_more(
+            &a,
+            if prior { "a prior over codes, measured by their NLL" } else { "a classifier, measured by its error" },
+        )?;
     } else {
         posteriors(&mut t, &a, &mut found)?;
         likelihood(&mut t, &a, &mut found)?;
@@ -93,8 +99,9 @@ pub fn run(a: Args) -> Result<()> {
     if a.disentanglement {
         disentanglement(&t, &a, &mut found)?;
     }
-    if !t.session.config.classifier.wanted() {
+    if !t.session.config.classifier.wanted() && !prior {
         ablation(&mut t, &a, &mut found)?;
+        priors(&mut t, &a, &e, &mut found)?;
         if let Some(s) = eval_sequences::numbers(&mut t, &a.run.common, &a.split)? {
             found.numbers.extend(s.values.into_iter().map(|(name, v)| (name, json!(v))));
             found.lines.push(s.text.trim_end().into());
@@ -110,11 +117,11 @@ fn held_out<'t>(t: &'t Trained, a: &Args) -> &'t Split {
     if a.split == "test" { &t.data.test } else { &t.data.validation }
 }
 
-/// A classifier has an encoder alone, and its own measure of it.
-fn refuse_of_classifier(a: &Args) -> Result<()> {
+/// What is no autoencoder has its own measure, and no other.
+fn refuse_more(a: &Args, what: &str) -> Result<()> {
     if a.samples.is_some() || a.probe || a.jacobian || a.disentanglement {
         return Err(Error::usage(format!(
-            "{} is a classifier, measured by its error: --samples, --probe, --jacobian and --disentanglement are for the run \
+            "{} is {what}: --samples, --probe, --jacobian and --disentanglement are for the run \
              that it was made from",
             a.run.run.display()
         )));
@@ -310,6 +317,42 @@ fn disentanglement(t: &Trained, a: &Args, found: &mut Findings) -> Result<()> {
     let protocol = Protocol::default();
     let scores = score(&grid, &protocol, |what| note(format_args!("computing {what} …")));
     metrics::add(found, &scores, &protocol, latent);
+    Ok(())
+}
+
+/// What the codes cost by the priors over them, and with that the image: −ln p(x) ≤ −ln p(x | c) − ln p(c).
+fn priors(t: &mut Trained, a: &Args, e: &Evaluation, found: &mut Findings) -> Result<()> {
+    // Other data would need other codes.
+    if a.run.data.is_some() || a.untrained || !prior::exists(&a.run, t) {
+        return Ok(());
+    }
+    let mean = |name: &str, of: &Evaluation| of.means.values().find(|(n, _)| *n == name).map(|(_, v)| v);
+    let mut all = mean("recon", e).unwrap_or(f64::NAN);
+    for (level, mut session) in t.session.levels().iter().zip(prior::open(&a.run, t)?) {
+        let p = session.evaluate(&a.split)?;
+        let [nats, bits, unigram] = ["-ln p(codes)", "bits a code", "unigram"].map(|n| mean(n, &p).unwrap_or(f64::NAN));
+        all += nats;
+        let name = if level.name.is_empty() { "prior".to_string() } else { format!("prior {}", level.name) };
+        found.add(
+            [
+                (&format!("{name}, nats"), json!(nats)),
+                (&format!("{name}, bits a code"), json!(bits)),
+                (&format!("{name}, unigram bits"), json!(unigram)),
+            ],
+            [
+                name.clone(),
+                format!("{nats:.2}"),
+                format!("nats an image: {bits:.3} bits a code, {unigram:.3} by how often each is used alone"),
+            ],
+        );
+    }
+    let (features, gaussian) = (t.data.train.inner, t.session.gaussian_pixels());
+    // Of a density, as many levels to the unit as a byte has between 0 and 1.
+    let bits = all / features as f64 / std::f64::consts::LN_2 + if gaussian { 255f64.log2() } else { 0.0 };
+    let of = if gaussian { ", of a density over levels 1/255 apart" } else { "" };
+    let row =
+        ["bits/dim".into(), format!("{bits:.3}"), format!("of the image, its codes included: at least −log₂ p(x){of}")];
+    found.add([("bits/dim", json!(bits))], row);
     Ok(())
 }
 

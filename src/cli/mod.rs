@@ -14,6 +14,7 @@ mod finetune;
 mod metrics;
 mod pictures;
 mod plan;
+mod prior;
 mod recipes;
 mod rollout;
 mod train;
@@ -36,6 +37,8 @@ enum Command {
     Train(train::Args),
     /// Fine-tune a run's encoder as a classifier, on labels, and leave a run folder
     Finetune(finetune::Args),
+    /// Train priors over the codes of a VQ-VAE's run, inside its folder, for `elbo sample` to draw from
+    Prior(prior::Args),
     /// Evaluate a run: its test numbers, beside a baseline
     Eval(eval::Args),
     /// Score codes whose factors of variation are known: MIG, SAP, DCI, FactorVAE, β-VAE, modularity
@@ -78,6 +81,7 @@ pub fn main() -> u8 {
     let result: Result<u8> = match cli.command {
         Command::Train(a) => train::run(a),
         Command::Finetune(a) => finetune::run(a),
+        Command::Prior(a) => prior::run(a),
         Command::Eval(a) => done(eval::run(a)),
         Command::Metrics(a) => done(metrics::run(a)),
         Command::Sample(a) => done(pictures::sample(a)),

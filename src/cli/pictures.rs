@@ -1,5 +1,6 @@
 //! `elbo sample RUN`, `elbo reconstruct RUN`, `elbo interpolate RUN`, `elbo traverse RUN`: pictures from a run.
 
+use super::prior;
 use super::trained::{Run, wrote};
 use crate::checkpoint::write_whole_at;
 use crate::report::{self, Codes};
@@ -15,6 +16,9 @@ pub struct Sample {
     /// How many pictures
     #[arg(short, long, default_value = "100", value_name = "N", value_parser = count)]
     n: usize,
+    /// Of a VQ-VAE: below 1, likely codes are preferred; 1 is the prior as it was learned [default: 1]
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    temperature: Option<f64>,
     /// The picture [default: RUN/samples/sample.png]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -30,10 +34,15 @@ pub fn sample(a: Sample) -> Result<()> {
              shows the last frame",
         ));
     }
-    let Some(pictures) = t.session.sample(a.n)? else {
-        return Err(Error::usage(
-            "this model has no prior to sample from; `elbo reconstruct` and `elbo interpolate` do",
-        ));
+    let discrete = !t.session.levels().is_empty();
+    if a.temperature.is_some() && !discrete {
+        return Err(Error::usage("--temperature is of codes that are drawn one after the other, those of a VQ-VAE"));
+    }
+    let pictures = match discrete {
+        true => prior::sample(&a.run, &mut t, a.n, a.temperature.unwrap_or(1.0))?,
+        false => t.session.sample(a.n)?.ok_or_else(|| {
+            Error::usage("this model has no prior to sample from; `elbo reconstruct` and `elbo interpolate` do")
+        })?,
     };
     write_whole_at(&path, &report::sheet(&pictures, t.data.shape, 10)?.png()?)?;
     wrote(&path)
@@ -192,6 +201,13 @@ pub(super) fn count(text: &str) -> std::result::Result<usize, String> {
     match text.parse() {
         Ok(n) if (1..=MOST).contains(&n) => Ok(n),
         _ => Err(format!("write a number from 1 to {MOST}")),
+    }
+}
+
+fn temperature(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(t) if t.is_finite() && t > 0.0 => Ok(t),
+        _ => Err("write a number above 0".into()),
     }
 }
 

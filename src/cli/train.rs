@@ -8,7 +8,7 @@ use crate::models;
 use crate::train::{Ending, RunOptions, Session, Start, progress, run_recovering};
 use crate::values::{Error, Result, note};
 use serde_json::{Map, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `elbo train`.
 #[derive(clap::Args)]
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 /// How a run is made: what `train` and `finetune` share.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct Sitting {
     /// Replace a run folder that exists
     #[arg(long, conflicts_with = "resume")]
@@ -49,6 +49,13 @@ pub struct Sitting {
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
+}
+
+impl Sitting {
+    /// The same for one folder of several: what has not begun cannot be gone on with, and begins.
+    pub fn at(&self, out: &Path) -> Self {
+        Self { resume: self.resume && out.exists(), ..self.clone() }
+    }
 }
 
 pub fn run(a: Args) -> Result<u8> {
@@ -169,10 +176,11 @@ fn introduce(c: &Config, data: &Dataset, exec: &dyn Executor, o: &RunOptions) ->
         v => format!("{} validation, ", n(v)),
     };
     let (train, test) = (n(data.train.len()), n(data.test.len()));
-    note(format_args!(
-        "data    {}: {train} train, {validation}{test} test, {features} features, {binarised}",
-        data.name
-    ));
+    let each = match models::of(&c.model).autoregressive() {
+        Some(_) => format!("{} codes an example", data.sequence.map_or(0, |s| s.frames)),
+        None => format!("{features} features, {binarised}"),
+    };
+    note(format_args!("data    {}: {train} train, {validation}{test} test, {each}", data.name));
     note(format_args!("model   {}, {} parameters", models::architecture(c, features), n(parameters)));
     if !c.classifier.from.is_empty() {
         let kept = if c.classifier.freeze { ", which keeps its weights" } else { "" };

@@ -18,7 +18,7 @@ pub use check::{differences, resolve};
 pub use classifier::Classifier;
 pub use model::{
     Activation, Ae, Average, BetaVae, Codebook, Contractive, Control, Convolution, Corruption, Covariance, Dae, Dense,
-    JacobianPenalty, KSparse, Likelihood, Loss, Model, Objective, Pixel, Sparse, Start, TdVae, Update, Vae,
+    JacobianPenalty, KSparse, Likelihood, Loss, Model, Objective, Pixel, Prior, Sparse, Start, TdVae, Update, Vae,
     Variational, VqVae, VqVae2,
 };
 pub use optimizer::{Adam, Optimizer, Sgd};

@@ -16,6 +16,7 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("beta-vae", include_str!("../../assets/recipes/beta-vae.toml")),
     ("vq-vae", include_str!("../../assets/recipes/vq-vae.toml")),
     ("vq-vae-2", include_str!("../../assets/recipes/vq-vae-2.toml")),
+    ("prior", include_str!("../../assets/recipes/prior.toml")),
     ("td-vae", include_str!("../../assets/recipes/td-vae.toml")),
     ("td-vae-oscillator", include_str!("../../assets/recipes/td-vae-oscillator.toml")),
 ];

@@ -195,9 +195,9 @@ impl Config {
         if !t.alternate.is_empty() && self.classifier.wanted() {
             return Err(Error::usage("train.alternate is for an autoencoder: with classifier.classes it must be []"));
         }
-        if matches!(self.model, Model::VqVae(_) | Model::VqVae2(_)) && self.classifier.wanted() {
+        if matches!(self.model, Model::VqVae(_) | Model::VqVae2(_) | Model::Prior(_)) && self.classifier.wanted() {
             return Err(Error::usage(format!(
-                "classifier.classes must be 0 where model.kind is {}: its codes are no numbers that a softmax could weigh",
+                "classifier.classes must be 0 where model.kind is {}: codes are no numbers that a softmax could weigh",
                 self.model.kind()
             )));
         }

@@ -153,7 +153,8 @@ impl Split {
         Self { images, labels, inner: self.inner }
     }
 
-    fn truncate(&mut self, n: usize) {
+    /// Keeps the first n.
+    pub(super) fn truncate(&mut self, n: usize) {
         match &mut self.images {
             Images::Stored(bytes) => bytes.truncate(n.saturating_mul(self.inner)),
             Images::Sprites(places) => places.truncate(n),

@@ -3,6 +3,7 @@
 
 mod assets;
 mod cifar;
+mod codes;
 mod csv;
 mod dataset;
 pub mod dictionary;
@@ -25,6 +26,7 @@ mod rgb;
 mod sequences;
 mod sprites;
 
+pub use codes::load_codes;
 pub use dataset::{Dataset, Images, Options, Sequence, Split, Stored};
 pub use matrix::Matrix;
 pub use names::{load, names};

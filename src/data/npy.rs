@@ -28,12 +28,12 @@ enum Values {
 
 /// The shape of an image, and the images of the file at `path`.
 pub fn split(path: &Path) -> Result<([usize; 3], Split)> {
-    let (shape, bytes) = array(path)?.images(path)?;
+    let (shape, bytes) = open(path)?.images(path)?;
     Ok((shape, Split::stored(bytes, vec![], shape.iter().product())))
 }
 
 /// The array in the file at `path`.
-pub fn array(path: &Path) -> Result<Array> {
+pub fn open(path: &Path) -> Result<Array> {
     let Source { size, from, .. } = Source::open(path)?;
     parse(from, size, path)
 }

@@ -14,7 +14,7 @@ pub fn load_sequences(path: &Path, o: &Options) -> Result<Dataset> {
     let ((shape, sequence), train, test) = if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
         npz::splits(path, npy::Array::sequences)?
     } else {
-        let array = npy::array(path)?;
+        let array = npy::open(path)?;
         let n = array.shape[0];
         let (of, bytes) = array.sequences(path)?;
         let inner = bytes.len() / n;

@@ -21,10 +21,9 @@ mod vq_vae_2;
 
 pub use classifier::classifier;
 pub use posterior::Posterior;
-pub use prior::Prior;
 pub use td_vae::{TdTerms, Times};
 
-use crate::config::{Config, Convolution, Model, TdVae};
+use crate::config::{Config, Convolution, Model, Prior, TdVae};
 use crate::graph::Tensor;
 use crate::nn::{Layer, Scope};
 use crate::values::Result;
@@ -76,6 +75,19 @@ impl Level {
     /// `NAME what`, or `what` where there is one level.
     pub fn label(&self, what: &str) -> String {
         if self.name.is_empty() { what.into() } else { format!("{} {what}", self.name) }
+    }
+}
+
+/// `(7×7 of 256)`; `(bottom 8×8 of 512) | 4×4 of 512`, where it knows a level above.
+impl std::fmt::Display for Prior {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let extents = |m: &[usize]| {
+            let books = if m[2] > 1 { format!("×{}", m[2]) } else { String::new() };
+            format!("{}×{}{books} of {}", m[0], m[1], m[3])
+        };
+        let level = if self.level.is_empty() { String::new() } else { format!("{} ", self.level) };
+        write!(f, "({level}{})", extents(&self.map))?;
+        if self.above.is_empty() { Ok(()) } else { write!(f, " | {}", extents(&self.above)) }
     }
 }
 
@@ -140,6 +152,12 @@ pub trait Autoencoder {
         None
     }
 
+    /// The model itself where it is a prior over the codes of another: its x are \[batch, codes, 1\], whole numbers, and it
+    /// has neither an encoder nor a decoder.
+    fn autoregressive(&self) -> Option<&Prior> {
+        None
+    }
+
     /// The levels of a discrete code of examples of so many numbers, in the order of [`indices`](Self::indices) and of
     /// [`encode`](Self::encode); none where the code is real.
     fn levels(&self, _features: usize) -> Vec<Level> {
@@ -195,6 +213,7 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
         Model::VqVae(c) => c,
         Model::VqVae2(c) => c,
         Model::TdVae(c) => c,
+        Model::Prior(c) => c,
     }
 }
 
@@ -202,6 +221,10 @@ pub fn of(model: &Model) -> &dyn Autoencoder {
 /// `vae 784-32c4s2-400-(20)-400-32c4s2-784`, and of a classifier `vae 784-400-(20)-softmax 10`.
 pub fn architecture(c: &Config, features: usize) -> String {
     let (model, m) = (&c.model, of(&c.model));
+    if let Some(p) = m.autoregressive() {
+        let attention = if p.attention { ", attention" } else { "" };
+        return format!("prior {p}, {} gated layers of {}{attention}", p.layers, p.channels);
+    }
     let conv = |kernel: fn(&Convolution) -> usize| -> Vec<String> {
         model.conv().iter().map(|c| format!("{}c{}s{}", c.channels, kernel(c), c.stride)).collect()
     };

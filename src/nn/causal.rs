@@ -3,6 +3,7 @@
 
 use super::Scope;
 use super::conv::{Taps, conv_window, conv2d};
+use super::corruption::dropout;
 use super::layers::linear;
 use crate::graph::{Axes, Tensor, Window};
 use crate::values::Shape;
@@ -30,6 +31,8 @@ pub struct GatedPixelCnn<'g> {
     pub channels: usize,
     /// What every layer knows beside the codes.
     pub condition: Option<Tensor<'g>>,
+    /// The share of what a layer adds to the horizontal stack that is left out, each number on its own: 0 but in training.
+    pub dropout: f64,
 }
 
 impl<'g> GatedPixelCnn<'g> {
@@ -48,7 +51,8 @@ impl<'g> GatedPixelCnn<'g> {
         let r = self.radius;
         let vertical = self.gated(&(net / "vertical"), s.vertical, [r + 1, 2 * r + 1], None);
         let horizontal = self.gated(&(net / "horizontal"), s.horizontal, [1, r + 1], Some(vertical));
-        let out = conv2d(&(net / "out"), horizontal, self.channels, Taps::same(1));
+        let kept = if self.dropout > 0.0 { dropout(&(net / "dropout"), horizontal, self.dropout) } else { horizontal };
+        let out = conv2d(&(net / "out"), kept, self.channels, Taps::same(1));
         Streams { vertical, horizontal: s.horizontal + out }
     }
 
@@ -103,12 +107,3 @@ pub fn causal_attention<'g>(net: &Scope<'g>, h: Tensor<'g>, x: Tensor<'g>, width
 
 /// exp of minus this is 0 at f32.
 const HIDDEN: f64 = 1e4;
-
-/// Each pixel repeated `factor` times along both axes; x: \[batch, height, width, channels\].
-#[track_caller]
-pub fn upsample(x: Tensor<'_>, factor: usize) -> Tensor<'_> {
-    let s = x.shape();
-    let [b, h, w, c] = [s[0], s[1], s[2], s[3]];
-    let spread = x.reshape(&[b * h, 1, w, 1, c]).broadcast(Shape::new(&[b * h, factor, w, factor, c]));
-    spread.reshape(&[b, h * factor, w * factor, c]).in_batch(x.batch_axis())
-}

@@ -39,6 +39,12 @@ pub fn salt_and_pepper<'g>(net: &Scope<'g>, x: Tensor<'g>, level: f64) -> Corrup
     Corrupted { x: masked(x, mask).x + salt, mask }
 }
 
+/// Dropout (Srivastava et al. 2014): each number is 0 with probability ν, and else x/(1 − ν), so that its mean is x; `level`
+/// is ν, below 1.
+pub fn dropout<'g>(net: &Scope<'g>, x: Tensor<'g>, level: f64) -> Tensor<'g> {
+    masking_bernoulli(net, x, level).x * (1.0 / (1.0 - level))
+}
+
 /// x where the mask is 0, and 0 where it is 1.
 fn masked<'g>(x: Tensor<'g>, mask: Tensor<'g>) -> Corrupted<'g> {
     Corrupted { x: x * (1.0 - mask), mask }

@@ -16,7 +16,7 @@ mod recurrent;
 mod scope;
 
 pub use average::moving_average;
-pub use causal::{GatedPixelCnn, Streams, causal_attention, upsample};
+pub use causal::{GatedPixelCnn, Streams, causal_attention};
 pub use clock::Clock;
 pub use conv::{
     Taps, conv_transpose_window, conv_transpose2d, conv_window, conv2d, convolve, convolve_transposed, residual,

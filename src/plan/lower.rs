@@ -1,13 +1,17 @@
 //! Lowering: every node becomes one dispatch, or nothing (reshapes, foldable broadcasts, values placed where they are
 //! needed), then effects, then memory.
 
-use super::group::{self, Assembled, Group, Tally, TallyProgram, Unit, schedule};
+mod effects;
+mod passes;
+mod sums;
+
+use super::group::{self, Unit, schedule};
 use super::memory::{self, Temp};
 use super::pair::{Pair, pairs};
 use super::rewrite::{Ir, rewrite};
-use super::{Buffer, Dispatch, LOG_ROWS, Log, MAX_LOOP, Plan, StoreRef, View, fuse, split, validate};
-use crate::graph::{ALIGN, Binarise, Count, Distribution, Effect, Graph, Op, ParamLayout, SKIPPED, Window};
-use crate::kernels::matmul_vec4::{Act, Form};
+use super::{Buffer, Dispatch, LOG_ROWS, Log, Plan, StoreRef, View, fuse, split, validate};
+use crate::graph::{Binarise, Count, Distribution, Effect, Graph, Op, ParamLayout, SKIPPED, Window};
+use crate::kernels::matmul_vec4::Form;
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
 
@@ -30,8 +34,6 @@ impl Default for Options {
 
 /// Invocations of a workgroup of the elementwise kernels.
 const WG: u32 = 64;
-/// The most parts of a sum that the pass over the metrics adds up.
-const PARTS: usize = 2048;
 /// The longest serial run of a reduction; longer ones take several passes.
 const RUN: usize = 4096;
 
@@ -149,84 +151,6 @@ impl<'a> Lowering<'a> {
                 Unit::Scalars(tally, program) => self.scalars(&tally, program),
             }
         }
-    }
-
-    /// The metrics as one dispatch of `scalars`.
-    fn scalars(&mut self, t: &Tally, program: TallyProgram) {
-        let TallyProgram { inputs, instructions, outputs } = program;
-        let mut ins: Vec<View> = Vec::new();
-        let mut terms: Vec<(u32, f32)> = Vec::new();
-        for (id, scale) in inputs {
-            // A few parts of a sum need no other pass; of many, one invocation would be long about it.
-            let x = if let Value::Parts(x, parts) = self.values[id]
-                && x.len == parts
-                && parts <= PARTS
-            {
-                x
-            } else {
-                self.here(id)
-            };
-            terms.push((x.len as u32, scale));
-            ins.push(x);
-        }
-        ins.resize(k::scalars::INPUTS, ins[0]);
-        let n = self.ir.nodes[t.pack].clone();
-        let Op::Pack { path, places } = &n.op else { unreachable!("a tally ends in a pack") };
-        let store = self.scratch(path, DType::F32, n.shape.len());
-        let out = range(store, 0, places[places.len() - 1] + 1, DType::F32);
-        for (&arg, &place) in n.args.iter().zip(places) {
-            let id = group::source(&self.ir, arg);
-            if t.members.contains(&id) || matches!(self.values[id], Value::Parts(..)) {
-                self.values[id] = Value::Here(range(store, place, 1, DType::F32));
-            }
-        }
-        self.values[t.pack] = Value::Here(range(store, 0, n.shape.len(), DType::F32));
-        let (consts, params) = k::scalars::Program { inputs: terms, instructions, outputs }.call(ALIGN);
-        self.emit("scalars", consts, params, ins, vec![out], &n.scope);
-    }
-
-    /// Where a pack wants a value, unless the same dispatch has that buffer bound already.
-    fn free_place(&self, id: usize, ins: &[View], outs: &[View]) -> Option<View> {
-        self.wanted[id].filter(|to| ins.iter().chain(outs).all(|v| v.buffer != to.buffer))
-    }
-
-    /// A group as one dispatch of `map`.
-    fn map(&mut self, group: &Group, a: Assembled) {
-        let first = &self.ir.nodes[group.members[0]];
-        let (n, scope) = (first.shape.len(), first.scope.clone());
-        let mut ins = self.all(&a.inputs);
-        // A binding must be there even where the kernel does not read it, or write it.
-        ins.resize(k::map::INPUTS, ins[0]);
-        let mut outs: Vec<View> = Vec::new();
-        for &id in &a.outputs {
-            let place = self.free_place(id, &ins, &outs);
-            let out = place.unwrap_or_else(|| self.temp(DType::F32, n));
-            self.values[id] = Value::Here(out);
-            outs.push(out);
-        }
-        while outs.len() < k::map::OUTPUTS {
-            let unused = self.temp(DType::F32, 1);
-            outs.push(unused);
-        }
-        let (mut run, mut scale) = (1, 1.0);
-        match group.sum {
-            Some((id, part)) => {
-                let node = &self.ir.nodes[id];
-                let Op::Sum { scale: factor, .. } = node.op else { unreachable!("a group sums by a sum") };
-                let (results, parts) = (node.shape.len(), n / node.shape.len() / part);
-                (run, scale) = (part, factor as f32);
-                let place = self.free_place(id, &ins, &outs);
-                let out = place.filter(|_| parts == 1).unwrap_or_else(|| self.temp(DType::F32, results * parts));
-                self.values[id] = if parts == 1 { Value::Here(out) } else { Value::Parts(out, parts) };
-                outs.push(out);
-            }
-            None => {
-                let unused = self.temp(DType::F32, 1);
-                outs.push(unused);
-            }
-        }
-        let (consts, params) = a.program.call(n, run, scale, WG);
-        self.emit("map", consts, params, ins, outs, &scope);
     }
 
     /// A value that only a pack reads is computed at its place in the pack.
@@ -642,248 +566,6 @@ impl<'a> Lowering<'a> {
             }
         }
         self.values[id] = Value::Here(range(store, 0, n.shape.len(), DType::F32));
-    }
-
-    fn reduce(&mut self, id: usize, op: k::reduce::Op, first: usize, count: usize, scale: f32) {
-        let arg = self.ir.nodes[id].args[0];
-        let from = self.ir.nodes[arg].shape;
-        let product = |dims: &[usize]| dims.iter().product::<usize>();
-        let (before, rest) = from.dims().split_at(first);
-        let extents = [product(before), product(&rest[..count]), product(&rest[count..])];
-        let x = self.here(arg);
-        self.sum_up(id, op, x, extents, scale);
-    }
-
-    /// Reduces x: \[outer, terms, inner\] to the value of a node.
-    fn sum_up(&mut self, id: usize, op: k::reduce::Op, mut x: View, extents: [usize; 3], scale: f32) -> View {
-        let [outer, mut terms, inner] = extents;
-        let scope = self.ir.nodes[id].scope.clone();
-        loop {
-            // One pass where a serial run is short enough, else about √terms partial results first.
-            let run = if terms <= RUN { terms } else { terms.isqrt().next_multiple_of(64).min(RUN) };
-            let chunks = terms.div_ceil(run);
-            let last = chunks == 1;
-            let p = k::reduce::ReduceParams {
-                outer: outer as u32,
-                k: terms as u32,
-                inner: inner as u32,
-                chunks: chunks as u32,
-                run: run as u32,
-                scale: if last { scale } else { 1.0 },
-            };
-            let y = if last { self.target(id) } else { self.temp(DType::F32, outer * chunks * inner) };
-            self.emit("reduce", vec![op as u32, WG], p.words(), vec![x], vec![y], &scope);
-            if last {
-                self.values[id] = Value::Here(y);
-                return y;
-            }
-            (x, terms) = (y, chunks);
-        }
-    }
-
-    /// Sums over runs of the rows, then over the runs.
-    fn segment_sum(&mut self, id: usize) {
-        let n = self.ir.nodes[id].clone();
-        let ([books, k, d], rows) = (books(n.shape), self.ir.nodes[n.args[1]].shape.len());
-        let run = k::segment_sum::RUN.next_multiple_of(books).min(rows);
-        let [rows, d, k, books, run] = [rows, d, k, books, run].map(|v| v as u32);
-        let p = k::segment_sum::SegmentSumParams { n: rows, d, k, books, run };
-        let (ins, runs) = (self.all(&n.args), p.runs());
-        let out = if runs == 1 { self.target(id) } else { self.temp(DType::F32, runs * n.shape.len()) };
-        self.emit("segment_sum", vec![WG], p.words(), ins, vec![out], &n.scope);
-        match runs {
-            1 => self.values[id] = Value::Here(out),
-            _ => _ = self.sum_up(id, k::reduce::Op::Sum, out, [1, runs, n.shape.len()], 1.0),
-        }
-    }
-
-    /// A product, of which `form` says all but the workgroup.
-    fn matmul(&mut self, args: &[usize], form: Form) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
-        let Form { ta, tb, .. } = form;
-        let (a, b) = (self.ir.nodes[args[0]].shape, self.ir.nodes[args[1]].shape);
-        let r = a.rank();
-        let (m, depth) = if ta { (a[r - 1], a[r - 2]) } else { (a[r - 2], a[r - 1]) };
-        let n = if tb { b[r - 2] } else { b[r - 1] };
-        let batch = if r == 3 { a[0] } else { 1 };
-        let p = k::matmul_vec4::MatmulParams { m: m as u32, n: n as u32, k: depth as u32, batch: batch as u32 };
-        self.product(args, form, p)
-    }
-
-    /// The same of known extents.
-    fn product(
-        &mut self,
-        args: &[usize],
-        form: Form,
-        p: k::matmul_vec4::MatmulParams,
-    ) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
-        let [m, n, depth] = [p.m, p.n, p.k].map(|v| v as usize);
-        let (name, tile) = match k::matmul_vec4::fits(m, n, depth, form.ta, form.tb) {
-            true => ("matmul_vec4", k::matmul_vec4::TILE),
-            false => ("matmul_scalar", k::matmul_scalar::TILE),
-        };
-        let form = Form { wg: k::matmul_vec4::workgroup(tile, m, n), ..form };
-        let mut given = self.all(args).into_iter();
-        let mut ins: Vec<View> = given.by_ref().take(2).collect();
-        for is in [form.bias, form.add, form.slope != Act::None] {
-            // A binding must be there even where the kernel does not read it.
-            ins.push(if is { given.next().expect("an argument a part of the form") } else { ins[0] });
-        }
-        (name, form.consts().into(), p.words(), ins)
-    }
-
-    /// Aᵀ·B as the sum of products over runs of their rows, which lie one behind the other in both.
-    fn product_in_runs(&mut self, id: usize, run: usize) {
-        let n = self.ir.nodes[id].clone();
-        let [rows, m, columns] = [self.ir.nodes[n.args[0]].shape[0], n.shape[0], n.shape[1]];
-        let batch = rows / run;
-        let p = [m, columns, run, batch].map(|v| v as u32);
-        let p = k::matmul_vec4::MatmulParams { m: p[0], n: p[1], k: p[2], batch: p[3] };
-        let (kernel, consts, params, ins) = self.product(&n.args, Form::product(true, false), p);
-        let out = self.temp(DType::F32, batch * m * columns);
-        self.emit(kernel, consts, params, ins, vec![out], &n.scope);
-        self.sum_up(id, k::reduce::Op::Sum, out, [1, batch, m * columns], 1.0);
-    }
-
-    /// dW and db, into the range of their bucket that spans both.
-    fn weight_grad(&mut self, Pair { product, sum }: Pair) {
-        let n = self.ir.nodes[product].clone();
-        let (dw, db) = (self.target(product), self.target(sum));
-        let (rows, columns, batch) = (n.shape[0], n.shape[1], self.ir.nodes[n.args[0]].shape[0]);
-        let [m, n_columns, k, s] = [rows, columns, batch, (db.offset - dw.offset) / 4].map(|v| v as u32);
-        let p = k::weight_grad::WeightGradParams { m, n: n_columns, k, s };
-        let both = View { len: db.offset + db.len - dw.offset, ..dw };
-        let (consts, ins) = (k::weight_grad::consts(rows, columns), self.all(&n.args));
-        self.emit("weight_grad", consts, p.words(), ins, vec![both], &n.scope);
-        (self.values[product], self.values[sum]) = (Value::Here(dw), Value::Here(db));
-    }
-
-    /// Of a plan without effects: the metrics go to their row of the table.
-    fn log(&mut self, log: &Log, packed: usize) {
-        let (x, columns, table) = (self.here(packed), log.names.len(), self.table(log));
-        let p = k::log_row::LogRowParams { k: columns as u32, stride: ALIGN as u32, rows: LOG_ROWS as u32 };
-        self.emit("log_row", vec![WG], p.words(), vec![x], vec![table], "log");
-    }
-
-    fn effects(&mut self, effects: &[Effect], values: &[usize], guarded: &[usize], log: Option<(&Log, usize)>) {
-        // What an earlier effect overwrites is copied while it still has its value.
-        let mut sources: Vec<View> = Vec::new();
-        for &v in values {
-            let view = self.here(v);
-            let state = matches!(view.buffer, Buffer::Store(s) if !self.stores[s].scratch);
-            sources.push(if state { self.duplicate(view) } else { view });
-        }
-        let flag = self.gate(effects, &sources, guarded, log);
-        for (effect, value) in effects.iter().zip(sources) {
-            self.effect(effect, value, flag);
-        }
-    }
-
-    fn duplicate(&mut self, from: View) -> View {
-        let to = self.temp(DType::F32, from.len);
-        let p = k::copy::CopyParams::new(&[from.len], &[1], 0, &[0], &[from.len]);
-        self.emit("copy", vec![WG], p.words(), vec![from], vec![to], "effects");
-        to
-    }
-
-    /// Counts what is not finite among the values and the guarded nodes; returns the flag that gates every effect. The
-    /// metrics go to their row of the table on the way.
-    fn gate(&mut self, effects: &[Effect], sources: &[View], guarded: &[usize], log: Option<(&Log, usize)>) -> View {
-        // Without metrics a table of the flag alone, which nobody fetches, and one number that stands for no column.
-        let (x, columns, table) = match log {
-            Some((log, packed)) => (self.here(packed), log.names.len() - 1, self.table(log)),
-            None => {
-                let one = self.temp(DType::F32, 1);
-                self.fill(k::fill::Op::Const, 0.0, 0, one, "guard");
-                (one, 0, self.temp(DType::F32, LOG_ROWS))
-            }
-        };
-        let (mut checked, mut checked_columns): (Vec<(View, bool)>, u32) = (Vec::new(), 0);
-        for &g in guarded {
-            let v = self.here(g);
-            let column = v.offset / ALIGN;
-            let metric = columns > 0 && v.buffer == x.buffer && column < columns.min(k::gate::CHECKED);
-            match metric {
-                true => checked_columns |= 1 << column,
-                false => checked.push((v, false)),
-            }
-        }
-        for (e, v) in effects.iter().zip(sources) {
-            // Adam squares the gradient: its square must be finite too.
-            checked.push((*v, matches!(e, Effect::Adam { .. })));
-        }
-        checked.dedup_by(|later, kept| {
-            let same = later.0 == kept.0;
-            kept.1 |= same && later.1;
-            same
-        });
-        // Some 2,048 parts of a large tensor, but no run of fewer than 1,024 elements or of more than the loop bound.
-        let run = |len: usize| len.div_ceil(2048).clamp(1024, MAX_LOOP as usize);
-        let parts = |len: usize| len.div_ceil(run(len));
-        let n: usize = checked.iter().map(|(x, _)| parts(x.len).next_multiple_of(ALIGN)).sum();
-        // Named by its parts: plans that divide it otherwise share the Store, and what none of its own parts writes is 0.
-        let names: Vec<String> = checked.iter().map(|(x, _)| parts(x.len).to_string()).collect();
-        let counts = self.scratch(&format!("guard/counts/{}", names.join("-")), DType::U32, n);
-        let mut at = 0;
-        for (x, squares) in checked {
-            let out = range(counts, at, parts(x.len), DType::U32);
-            let p = k::finite::FiniteParams { n: x.len as u32, run: run(x.len) as u32, squares: squares.into() };
-            self.emit("finite", vec![WG], p.words(), vec![x], vec![out], "guard");
-            at += parts(x.len).next_multiple_of(ALIGN);
-        }
-        let flag = self.temp(DType::U32, 1);
-        let skipped = self.persistent("guard/skipped", DType::U32, 1);
-        let p = k::gate::GateParams {
-            n: n as u32,
-            k: columns as u32,
-            stride: ALIGN as u32,
-            rows: LOG_ROWS as u32,
-            checked: checked_columns,
-        };
-        let (ins, outs) =
-            (vec![range(counts, 0, n, DType::U32), x], vec![flag, range(skipped, 0, 1, DType::U32), table]);
-        self.emit("gate", vec![], p.words(), ins, outs, "guard");
-        flag
-    }
-
-    fn table(&mut self, log: &Log) -> View {
-        let len = LOG_ROWS * log.names.len();
-        let table = self.scratch(&log.path, DType::F32, len);
-        range(table, 0, len, DType::F32)
-    }
-
-    fn effect(&mut self, effect: &Effect, value: View, flag: View) {
-        let state = |l: &mut Self, s: usize| {
-            let d = &l.graph.states()[s];
-            let len = d.shape.len();
-            let store = l.persistent(&d.path, d.dtype, len);
-            range(store, 0, len, d.dtype)
-        };
-        match effect {
-            Effect::Assign { state: s, .. } => {
-                let out = state(self, *s);
-                let p = k::assign::AssignParams { n: value.len as u32 };
-                self.emit("assign", vec![WG], p.words(), vec![value, flag], vec![out], "effects");
-            }
-            Effect::Adam { wmv, beta1, beta2, epsilon, scalars, .. } => {
-                assert!(value.len.is_multiple_of(4), "adam takes four elements an invocation: buckets are padded");
-                let outs: Vec<View> = wmv.iter().map(|&s| state(self, s)).collect();
-                let p = k::adam::AdamParams {
-                    n: value.len as u32,
-                    beta1: *beta1,
-                    beta2: *beta2,
-                    eps: *epsilon,
-                    lr: scalars[0] as u32,
-                    c1: scalars[1] as u32,
-                    c2: scalars[2] as u32,
-                };
-                self.emit("adam", vec![WG], p.words(), vec![value, flag], outs, "optimizer");
-            }
-            Effect::Sgd { wu, momentum, rate, .. } => {
-                let outs: Vec<View> = wu.iter().map(|&s| state(self, s)).collect();
-                let p = k::sgd::SgdParams { n: value.len as u32, momentum: *momentum, lr: *rate as u32 };
-                self.emit("sgd", vec![WG], p.words(), vec![value, flag], outs, "optimizer");
-            }
-        }
     }
 }
 

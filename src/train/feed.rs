@@ -36,6 +36,11 @@ impl Feed {
         self.shape.split.split('.').next() == Some(split)
     }
 
+    /// Its examples, in the set's own order.
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
     /// The labels of its examples, in the set's own order; none where there are none.
     pub fn labels(&self) -> &[u8] {
         &self.split.labels

@@ -1,6 +1,8 @@
 //! F7: training and evaluation: graphs from models, the loop over steps, what a run leaves on disk.
 
 pub mod ablation;
+mod ancestral;
+mod discrete;
 mod feed;
 mod history;
 pub(crate) mod interrupt;
@@ -16,6 +18,7 @@ mod recover;
 mod run;
 mod sequences;
 mod session;
+mod unigram;
 
 pub use measure::{Posteriors, batches};
 pub use metrics::{Means, Record};

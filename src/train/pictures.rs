@@ -49,7 +49,8 @@ pub fn draw(session: &mut Session, shape: [usize; 3], run: &Path, at: &Standing)
         sections.push(section("Training", text, vec![Figure::Svg(svg)]));
     }
     // A discrete code is a map of entries: no dimension of it is an axis.
-    let encoded = if session.levels().is_empty() { Some(session.encode("test", 0, POINTS)?) } else { None };
+    let real = session.levels().is_empty() && session.autoregressive().is_err();
+    let encoded = if real { Some(session.encode("test", 0, POINTS)?) } else { None };
     let codes = encoded.as_ref().map(|values| Codes::new(values, session.code_len()));
     // One number is no picture, and neither are the numbers of a frame that has no rows.
     let drawn = if session.sequence_length() > 1 { shape[0] > 1 } else { shape.iter().product::<usize>() > 1 };

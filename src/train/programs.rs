@@ -1,7 +1,7 @@
 //! The plans of a run, built without a device: a training step, evaluation, reconstruction, samples.
 
 use super::phases::{Part, Phase};
-use crate::config::{self, Config, TdVae};
+use crate::config::{self, Config, Prior, TdVae};
 use crate::data::{Sequence, Stored};
 use crate::graph::{
     ALIGN, Binarise, FEATURES, Gradient, Graph, Op, ParamDecl, ParamLayout, SAMPLES, Tensor, grad, vjp,
@@ -162,9 +162,10 @@ pub fn layout(c: &Config, features: usize, limit: usize) -> Result<ParamLayout> 
     let one = |width| graph.constant(0.0, Shape::new(&[1, width])).with_batch_axis(0);
     let model = models::of(&c.model);
     // Of a sequence any length that has the longest jump gives the same parameters.
-    let x = model.sequential().map_or_else(
+    let frames = model.sequential().map(|m| m.longest() + 1).or(model.autoregressive().map(Prior::example));
+    let x = frames.map_or_else(
         || one(features),
-        |m| graph.constant(0.0, Shape::new(&[1, m.longest() + 1, features])).with_batch_axis(0),
+        |frames| graph.constant(0.0, Shape::new(&[1, frames, features])).with_batch_axis(0),
     );
     model.accepts(features)?;
     let whole = c.train.alternate.is_empty() && c.train.pretrain == 0 && !c.classifier.freeze;

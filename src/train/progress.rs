@@ -56,6 +56,36 @@ impl Progress {
     }
 }
 
+/// A bar on a terminal, and one line on a pipe, of work that is no run.
+pub struct Counter {
+    bar: ProgressBar,
+}
+
+impl Counter {
+    /// Begins; `what` says of what.
+    pub fn new(what: &str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            note(format_args!("{what} …"));
+        }
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{prefix} {wide_bar:.cyan/blue} {pos}/{len}  {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
+        bar.set_prefix(what.to_string());
+        Self { bar }
+    }
+
+    /// So much of all is done.
+    pub fn at(&self, done: usize, all: usize) {
+        self.bar.set_length(all as u64);
+        self.bar.set_position(done as u64);
+    }
+
+    /// All is done: the bar goes.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 fn terms(means: &Means) -> String {
     means.values().map(|(name, v)| shown(name, v)).collect::<Vec<_>>().join("  ")
 }

@@ -6,12 +6,12 @@ use super::metrics::{Means, shown};
 use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
 use crate::config::{Config, Likelihood};
-use crate::data::{Dataset, Images, Split, Stored};
+use crate::data::{Dataset, Images, Sequence, Split, Stored};
 use crate::exec::{Executor, PlanId, Span, Ticket};
 use crate::graph::{Graph, ParamLayout};
 use crate::kernels::{StepRow, lstm};
-use crate::models::{self, Level};
-use crate::nn::{Mode, Scope, optim, state_path};
+use crate::models;
+use crate::nn::{Mode, Scope, optim};
 use crate::plan::{MAX_LOOP, Options, Plan, StoreRef};
 use crate::values::{DType, Error, Result};
 use std::collections::HashMap;
@@ -60,6 +60,14 @@ fn fits(plan: &Plan, limit: usize) -> Result<()> {
 /// Refuses a model of sequences over anything else, and the other way round.
 fn sequences(c: &Config, data: &Dataset) -> Result<()> {
     let (kind, name) = (c.model.kind(), &data.name);
+    if let Some(prior) = models::of(&c.model).autoregressive() {
+        return match data.sequence {
+            Some(Sequence { frames, stored: Stored::Reals }) if frames >= prior.example() => Ok(()),
+            _ => Err(Error::usage(format!(
+                "a prior learns the codes of a run, and `{name}` is a data set: `elbo prior RUN` makes them, and trains it"
+            ))),
+        };
+    }
     match (models::of(&c.model).sequential(), data.sequence) {
         (None, None) => Ok(()),
         (None, Some(_)) => {
@@ -147,7 +155,7 @@ fn bytes_needed(
 
 /// What is done with held-out examples.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Task {
+pub(super) enum Task {
     Evaluate,
     Encode,
     Reconstruct,
@@ -174,13 +182,6 @@ impl Evaluation {
         let terms: Vec<String> = parts.collect();
         if terms.is_empty() { head } else { format!("{head} ({})", terms.join(", ")) }
     }
-}
-
-/// e^H of counts, H = −Σ p ln p.
-fn perplexity(counts: &[u64]) -> f64 {
-    let all = counts.iter().sum::<u64>() as f64;
-    let terms = counts.iter().filter(|&&c| c > 0).map(|&c| c as f64 / all);
-    (-terms.map(|p| p * p.ln()).sum::<f64>()).exp()
 }
 
 /// Codes and pictures of a batch.
@@ -485,37 +486,17 @@ impl Session {
                 e.means.push(&name, value);
             }
         }
+        if let Some(bits) = self.unigram(split)? {
+            e.means.push("unigram", bits);
+        }
         Ok(e)
-    }
-
-    /// Of each level of a discrete code, over a whole split: the perplexity of the use of its entries, the mean over its
-    /// books; and the entries that are used, of all its books.
-    fn usage(&mut self, split: &str) -> Result<Vec<(String, f64)>> {
-        let (levels, n, batch) = (self.levels(), self.examples(split)?, self.config.train.batch);
-        if levels.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut counts: Vec<Vec<u64>> = levels.iter().map(|l| vec![0; l.books * l.entries]).collect();
-        for from in (0..n).step_by(batch) {
-            let mut indices = self.indices(split, from, batch)?.into_iter();
-            for _ in from..n.min(from + batch) {
-                for (level, counts) in levels.iter().zip(&mut counts) {
-                    for (place, i) in indices.by_ref().take(level.codes()).enumerate() {
-                        counts[place % level.books * level.entries + i as usize] += 1;
-                    }
-                }
-            }
-        }
-        let of_level = |(l, counts): (&Level, &Vec<u64>)| {
-            let perplexity = counts.chunks(l.entries).map(perplexity).sum::<f64>() / l.books as f64;
-            let used = counts.iter().filter(|&&c| c > 0).count();
-            [(l.label("perplexity"), perplexity), (l.label("codes used"), used as f64)]
-        };
-        Ok(levels.iter().zip(&counts).flat_map(of_level).collect())
     }
 
     /// The program of a task for batches of `n` of a split, loaded at its first use.
     fn program(&mut self, task: Task, split: &str, n: usize) -> Result<(Rc<Program>, PlanId)> {
+        if task != Task::Evaluate {
+            self.not_a_prior()?;
+        }
         let shape = self.held_out(split)?.shape.clone();
         let key = (task, shape.split, n);
         if let Some(known) = self.loaded.get(&key) {
@@ -571,45 +552,26 @@ impl Session {
 
     /// Whether there is a decoder; else why there is no picture.
     pub(super) fn decoder(&self) -> Result<()> {
+        self.not_a_prior()?;
         match self.config.classifier.classes {
             0 => Ok(()),
             n => Err(Error::usage(format!("this run is a classifier of {n} classes: it has no decoder to draw with"))),
         }
     }
 
+    /// Refuses a prior where a model with an encoder is wanted.
+    fn not_a_prior(&self) -> Result<()> {
+        match models::of(&self.config.model).autoregressive() {
+            None => Ok(()),
+            Some(_) => Err(Error::usage(
+                "this run is a prior over the codes of another, and has neither encoder nor decoder: name the run that it is in",
+            )),
+        }
+    }
+
     /// Numbers of the code of an example.
     pub fn code_len(&self) -> usize {
         models::of(&self.config.model).code_len(self.train_feed.shape.features)
-    }
-
-    /// The levels of the code of an example; none where it is real.
-    pub fn levels(&self) -> Vec<Level> {
-        models::of(&self.config.model).levels(self.train_feed.shape.features)
-    }
-
-    /// Of each level of a discrete code whose entries are moving averages: those that one of the last `steps` steps used.
-    pub fn recently_used(&mut self, steps: u64) -> Result<Vec<(String, f64)>> {
-        let mut used = Vec::new();
-        for level in self.levels() {
-            let path = state_path(&format!("{}.age", level.scope));
-            if self.state().any(|s| s.path == path) {
-                let ages = self.exec.read(&path)?;
-                let count = ages.f32().iter().filter(|&&age| f64::from(age) < steps as f64).count();
-                used.push((level.label("codes used"), count as f64));
-            }
-        }
-        Ok(used)
-    }
-
-    /// The entries of a level's codebook: books·entries·d numbers, \[books, entries, d\].
-    pub fn codebook(&mut self, level: &Level) -> Result<Vec<f32>> {
-        let path = format!("{}.codebook", level.scope);
-        let Some(index) = self.layout.find(&path) else {
-            return Ok(self.exec.read(&state_path(&path))?.f32().to_vec());
-        };
-        let place = self.layout.places[index];
-        let bucket = self.exec.read(&self.layout.path(place.bucket))?;
-        Ok(bucket.f32()[place.offset..][..self.layout.params[index].shape.len()].to_vec())
     }
 
     /// How many examples a held-out split has.
@@ -623,7 +585,7 @@ impl Session {
     }
 
     /// Runs a task once on the examples `from .. from + n` of a held-out split; returns how many there were.
-    fn once_on(&mut self, task: Task, split: &str, from: usize, n: usize) -> Result<usize> {
+    pub(super) fn once_on(&mut self, task: Task, split: &str, from: usize, n: usize) -> Result<usize> {
         let n = n.min(self.examples(split)? - from);
         let (p, id) = self.program(task, split, n)?;
         self.with_feed(split, |feed, exec| feed.upload(exec, from, n))?;
@@ -651,42 +613,14 @@ impl Session {
         Ok(Decoded { inputs, codes, pictures: self.output("pictures", n * features)? })
     }
 
-    /// The discrete codes of the examples `from .. from + n` of a held-out split, as many an example as its levels have.
-    pub fn indices(&mut self, split: &str, from: usize, n: usize) -> Result<Vec<u32>> {
-        if self.levels().is_empty() {
-            return Err(Error::usage("the codes of this model are real numbers, and no indices"));
-        }
-        let n = self.once_on(Task::Indices, split, from, n)?;
-        let codes = n * self.levels().iter().map(Level::codes).sum::<usize>();
-        Ok(self.output("indices", codes)?.into_iter().map(|i| i as u32).collect())
-    }
-
     /// The pictures of codes, n·code_len numbers.
     pub fn decode(&mut self, codes: &[f32]) -> Result<Vec<f32>> {
         let n = codes.len() / self.code_len();
         self.decoded(Task::Decode, programs::codes_path(n), n, codes, programs::decode)
     }
 
-    /// The pictures of discrete codes, as many an example as its levels have.
-    pub fn decode_indices(&mut self, indices: &[u32]) -> Result<Vec<f32>> {
-        let levels = self.levels();
-        // Position by position, the number of entries that its code may name.
-        let most: Vec<u32> = levels.iter().flat_map(|l| vec![l.entries as u32; l.codes()]).collect();
-        if most.is_empty() || !indices.len().is_multiple_of(most.len()) {
-            let (got, codes) = (indices.len(), most.len());
-            return Err(Error::usage(format!(
-                "{got} codes are no whole examples of this model, which has {codes} each"
-            )));
-        }
-        if let Some((i, k)) = indices.iter().zip(most.iter().cycle()).find(|(i, k)| i >= k) {
-            return Err(Error::usage(format!("the code {i} is not in its book: codes are below {k}")));
-        }
-        let (n, reals) = (indices.len() / most.len(), indices.iter().map(|&i| i as f32).collect::<Vec<f32>>());
-        self.decoded(Task::DecodeIndices, programs::indices_path(n), n, &reals, programs::decode_indices)
-    }
-
     /// Writes what a decoder of `n` codes reads, and runs it.
-    fn decoded(
+    pub(super) fn decoded(
         &mut self,
         task: Task,
         path: String,

@@ -8,6 +8,7 @@ mod conv;
 mod dae;
 mod dense;
 mod k_sparse;
+mod prior;
 mod sparse;
 mod td_vae;
 mod vae;
@@ -22,6 +23,7 @@ pub use conv::Convolution;
 pub use dae::{Corruption, Dae};
 pub use dense::{Dense, Loss};
 pub use k_sparse::KSparse;
+pub use prior::Prior;
 pub use sparse::{Average, Sparse};
 pub use td_vae::TdVae;
 pub use vae::{Objective, Vae};
@@ -57,12 +59,14 @@ pub enum Model {
     VqVae2(VqVae2),
     /// Temporal Difference VAE, Gregor et al. 2019.
     TdVae(TdVae),
+    /// Conditional Image Generation with PixelCNN Decoders, van den Oord et al. 2016, of codes.
+    Prior(Prior),
 }
 
 impl Model {
     /// What `model.kind` may be.
     pub const KINDS: &[&str] =
-        &["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae", "vq-vae", "vq-vae-2", "td-vae"];
+        &["ae", "dae", "sparse", "k-sparse", "contractive", "vae", "beta-vae", "vq-vae", "vq-vae-2", "td-vae", "prior"];
 
     /// Its `model.kind`.
     pub fn kind(&self) -> &'static str {
@@ -77,6 +81,7 @@ impl Model {
             Self::VqVae(_) => "vq-vae",
             Self::VqVae2(_) => "vq-vae-2",
             Self::TdVae(_) => "td-vae",
+            Self::Prior(_) => "prior",
         }
     }
 
@@ -103,6 +108,7 @@ impl Model {
             Self::VqVae(c) => c.validate(),
             Self::VqVae2(c) => c.net.validate(),
             Self::TdVae(c) => c.validate(),
+            Self::Prior(c) => c.validate(),
         }
     }
 }
