@@ -2,7 +2,7 @@
 
 use super::common::{resolve, show};
 use crate::config::Likelihood;
-use crate::data::{Sequence, Stored};
+use crate::data::{Sequence, Stored, oscillator, recall};
 use crate::kernels::sprites::PIXELS;
 use crate::models;
 use crate::nn::Clock;
@@ -25,23 +25,32 @@ pub struct Args {
     /// Examples of the data set that the table assumes
     #[arg(long, default_value = "60000", value_name = "N")]
     examples: NonZeroUsize,
-    /// Numbers an example that the table assumes
-    #[arg(long, default_value = "784", value_name = "N")]
-    features: NonZeroUsize,
-    /// Frames of a sequence that the table assumes, of a model of sequences
-    #[arg(long, default_value = "20", value_name = "N")]
-    frames: NonZeroUsize,
+    /// Numbers an example that the table assumes [default: those of the recipe's oscillators or sprites, else 784]
+    #[arg(long, value_name = "N")]
+    features: Option<NonZeroUsize>,
+    /// Frames of a sequence that the table assumes, of a model of sequences [default: those of the recipe's oscillators, else
+    /// 20]
+    #[arg(long, value_name = "N")]
+    frames: Option<NonZeroUsize>,
 }
 
 pub fn run(a: Args) -> Result<()> {
     let config = resolve(&a.recipe, &a.set)?;
     // The one set whose batches have a kernel, and features, of their own.
     let drawn = config.data.name == "sprites";
-    let (examples, features) = (a.examples.get(), if drawn { PIXELS } else { a.features.get() });
+    // Other sets are a user's, or have the digits' size.
+    let usual = match config.data.name.as_str() {
+        "sprites" => (PIXELS, 1),
+        "oscillator" => (1, oscillator::FRAMES),
+        recall::NAME => (1, recall::FRAMES),
+        _ => (784, 20),
+    };
+    let asked = |of: Option<NonZeroUsize>, usual: usize| of.map_or(usual, NonZeroUsize::get);
+    let (examples, features) = (a.examples.get(), if drawn { PIXELS } else { asked(a.features, usual.0) });
     // WebGPU's promise of 128 MiB a binding, so that the table is the same everywhere.
     const BINDING: usize = 1 << 25;
     let sequence = models::of(&config.model).sequential().map(|m| {
-        let frames = a.frames.get().max(m.longest() + 1);
+        let frames = asked(a.frames, usual.1).max(m.longest() + 1);
         let stored = if m.likelihood == Likelihood::Gaussian { Stored::Reals } else { Stored::Bytes };
         Sequence { frames, stored }
     });

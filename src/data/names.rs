@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::dataset::{Dataset, Options, Sequence, Stored};
 use super::{
-    assets, cifar, csv, dictionary, emoji, folder, images, npy, npz, oscillator, photographs, rectangles, sprites,
+    assets, cifar, csv, dictionary, emoji, folder, images, npy, npz, oscillator, photographs, recall, rectangles,
+    sprites,
 };
 use crate::values::{Error, Result};
 
@@ -19,6 +20,7 @@ const TABLE: &[Row] = &[
     ("dictionary", dictionary::load),
     ("moving-mnist", moving),
     ("oscillator", oscillating),
+    (recall::NAME, recall::load),
     ("emoji", emoji::load),
     ("photographs", photographs::load),
 ];
