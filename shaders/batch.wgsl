@@ -54,9 +54,7 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
         continue;
       }
       let byte = (data[k / 4u] >> (8u * (k % 4u))) & 0xffu;
-      // word / 2²⁴ < byte / 255, in integers: exact, and the same everywhere.
-      let lit = (words[lane] >> 8u) * 255u < byte << 24u;
-      x[b * p.inner + j] = select(select(0.0, 1.0, lit), f32(byte) / 255.0, OP == NONE);
+      x[b * p.inner + j] = select(select(0.0, 1.0, lit(words[lane], byte)), f32(byte) / 255.0, OP == NONE);
     }
   }
 }

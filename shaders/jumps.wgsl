@@ -26,11 +26,6 @@ struct Params {
 @group(0) @binding(1) var<uniform> p: Params;
 @group(0) @binding(2) var<uniform> step: Step;
 
-// A number below n: the high word of word·n.
-fn below(word: u32, n: u32) -> u32 {
-  return mul_wide(word, n).y;
-}
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) l: u32) {
   let q = flat_index(w, groups, l, WG);

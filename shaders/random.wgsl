@@ -37,14 +37,12 @@ fn normal(a: u32, b: u32) -> vec2f {
   return sqrt(-2.0 * ln_unit(unit(a))) * sin_cos_turns(unit(b)).yx;
 }
 
-// word · bound / 2³², cut to a whole number.
-fn below(word: u32) -> f32 {
-  return f32(mul_wide(word, p.bound).y);
-}
-
 fn draw(words: vec4u) -> vec4f {
   if OP == NORMAL { return vec4f(normal(words.x, words.y), normal(words.z, words.w)); }
-  if OP == BELOW { return vec4f(below(words.x), below(words.y), below(words.z), below(words.w)); }
+  if OP == BELOW {
+    let n = p.bound;
+    return vec4f(vec4u(below(words.x, n), below(words.y, n), below(words.z, n), below(words.w, n)));
+  }
   return vec4f(unit(words.x), unit(words.y), unit(words.z), unit(words.w));
 }
 

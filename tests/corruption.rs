@@ -7,7 +7,7 @@ mod files;
 use elbo::config::Label;
 use elbo::data::{self, Options};
 use elbo::values::{Philox, stream};
-use files::{cifar, dsprites, gz, keras, npy, picture, put};
+use files::{cifar, dsprites, gz, keras, npy, npz, picture, put};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -52,6 +52,7 @@ fn damaged(whole: &[u8], rng: &Philox, i: u32) -> Vec<u8> {
 fn damage_is_refused_in_a_sentence_and_within_memory() {
     let table: String = (0..20).map(|i| format!("{i},0,{i},16,8\n")).collect();
     let floats: Vec<u8> = (0..80).flat_map(|i| (i as f32 / 80.0).to_le_bytes()).collect();
+    let doubles: Vec<u8> = (0..80).flat_map(|i| (f64::from(i) - 40.0).to_le_bytes()).collect();
     let idx: Vec<u8> = [&[0, 0, 8, 3, 0, 0, 0, 20, 0, 0, 0, 2, 0, 0, 0, 3][..], &files::six(20)].concat();
     // The file that is damaged, what is loaded, and how much more it may hold than it is long.
     let formats: Vec<(&str, &str, Vec<u8>, usize)> = vec![
@@ -61,6 +62,8 @@ fn damage_is_refused_in_a_sentence_and_within_memory() {
         ("stored.npz", "stored.npz", keras(false), 1),
         ("packed.npz", "packed.npz", keras(true), RATIO),
         ("dsprites.npz", "dsprites.npz", dsprites(), RATIO),
+        ("sequences.npy", "sequences.npy", npy("<f8", false, &[20, 4], &doubles), 1),
+        ("sequences.npz", "sequences.npz", npz(&[("x", npy("<f4", false, &[10, 4, 2], &floats))], true), RATIO),
         ("a.csv", "a.csv", table.clone().into_bytes(), 1),
         ("b.csv.gz", "b.csv.gz", gz(table.as_bytes()), RATIO),
         ("cifar/data_batch_1.bin", "cifar", [cifar(1), cifar(2), cifar(3)].concat(), 1),
@@ -77,7 +80,11 @@ fn damage_is_refused_in_a_sentence_and_within_memory() {
     put(dir.path(), "grey/1.jpg", &picture(false, true, 4));
     for (file, loaded, whole, ratio) in formats {
         let path = dir.path().join(loaded);
-        let load = || data::load(path.to_str().unwrap(), &Options { label: Label::First, ..Options::WHOLE });
+        let options = Options { label: Label::First, ..Options::WHOLE };
+        let load = || match loaded.starts_with("sequences") {
+            true => data::load_sequences(&path, &options),
+            false => data::load(path.to_str().unwrap(), &options),
+        };
         load().unwrap_or_else(|e| panic!("{file}, whole: {e}"));
         let rng = Philox::new(1, stream(file, 0), 0);
         let (mut refused, mut most) = (0, 0.0f64);

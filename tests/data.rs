@@ -191,7 +191,8 @@ fn an_unknown_name_is_a_usage_error_with_the_nearest_known() {
     check(&e, 2, &["`qqq`", "data sets: mnist, fashion-mnist, sprites"]);
     assert!(!e.to_string().contains("did you mean"), "{e}");
     check(&data::load(file!(), &ALL).unwrap_err(), 2, &["is a file of no known kind"]);
-    let all = "mnist fashion-mnist sprites rectangles dictionary moving-mnist oscillator emoji photographs";
+    let all =
+        "mnist fashion-mnist sprites rectangles dictionary moving-mnist oscillator oscillator-recall emoji photographs";
     assert_eq!(data::names().collect::<Vec<_>>(), all.split(' ').collect::<Vec<_>>());
 }
 

@@ -138,7 +138,8 @@ fn priors_of_two_levels_from_the_command_line() {
     // As if it had been killed after step 3 of the second.
     let whole = checkpoint(at, "run/prior-bottom", 6);
     fs::remove_file(at.join("run/prior-bottom/checkpoints/step-6.safetensors")).unwrap();
-    assert!(refused(at, &format!("prior run {PRIOR}")).contains("--resume"));
+    let err = refused(at, &format!("prior run {PRIOR}"));
+    assert!(err.contains("there is a prior in run/prior-top already: --resume goes on with it"), "{err}");
     succeeds(at, &format!("prior run {PRIOR} --resume"));
     assert!(checkpoint(at, "run/prior-bottom", 6) == whole, "to the last bit");
     // As if it had been killed between the two.

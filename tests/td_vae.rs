@@ -1,5 +1,7 @@
 //! TD-VAE: its loss and gradients against JAX, what its times and frames are, and that it learns.
 
+#[path = "common/files.rs"]
+mod files;
 #[path = "common/run.rs"]
 mod run;
 
@@ -219,17 +221,21 @@ fn a_run_is_resumed_rolled_out_and_judged() {
     let at = folder.path();
     let few = "--device cpu --quiet --set data.limit=64 --set train.batch=16 --set train.log_every=1 --set checkpoint.every=3";
     let small = "--set model.frame=[32] --set model.belief=16 --set model.decoder=[32]";
-    run::succeeds(at, &format!("train td-vae {few} {small} --steps 6 --out whole"));
-    run::succeeds(at, &format!("train td-vae {few} {small} --steps 3 --out parts"));
-    run::succeeds(at, &format!("train td-vae {few} {small} --steps 6 --out parts --resume"));
     let lines = |run: &str, kind: &str| -> Vec<Value> {
         let text = std::fs::read_to_string(at.join(run).join("metrics.jsonl")).unwrap();
         let all = text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
         all.filter(|l| l["kind"] == kind && l["step"].as_u64() > Some(3)).collect()
     };
-    for kind in ["train", "test"] {
-        let (whole, parts) = (lines("whole", kind), lines("parts", kind));
-        assert!(!whole.is_empty() && whole == parts, "{kind}: {whole:?} and {parts:?}");
+    // Of two layers, then of one, which stays.
+    for layers in [2, 1] {
+        let run = format!("train td-vae {few} {small} --set model.layers={layers} --force");
+        run::succeeds(at, &format!("{run} --steps 6 --out whole"));
+        run::succeeds(at, &format!("{run} --steps 3 --out parts"));
+        run::succeeds(at, &format!("{run} --steps 6 --out parts --resume").replace("--force ", ""));
+        for kind in ["train", "test"] {
+            let (whole, parts) = (lines("whole", kind), lines("parts", kind));
+            assert!(!whole.is_empty() && whole == parts, "{layers} layers, {kind}: {whole:?} and {parts:?}");
+        }
     }
     let (said, _) = run::succeeds(at, "rollout whole --device cpu -n 3 --given 8 --jump 2 --steps 4");
     assert!(said.contains("rollout.png") && said.contains("rollout.gif"), "{said}");
@@ -266,10 +272,18 @@ fn arrays_are_sequences() {
     std::fs::write(&path, elbo::report::npy(&reals, &[40, 12, 2], &path).unwrap()).unwrap();
     let refused = run::elbo(at, &format!("train td-vae --data waves.npy {few}"));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("set model.likelihood=gaussian"));
-    let (said, _) = run::succeeds(at, &format!("train td-vae --data waves.npy --set model.likelihood=gaussian {few}"));
-    assert!(said.starts_with("test -ELBO"), "{said}");
+    let (trained, _) =
+        run::succeeds(at, &format!("train td-vae --data waves.npy --set model.likelihood=gaussian {few}"));
+    assert!(trained.starts_with("test -ELBO"), "{trained}");
     let (said, _) = run::succeeds(at, "eval run --device cpu");
     assert!(said.contains("a frame after a jump"), "{said}");
+    // The same from an archive, and rows of numbers as curves.
+    let array = std::fs::read(&path).unwrap();
+    std::fs::write(at.join("waves.npz"), files::npz(&[("x", array)], true)).unwrap();
+    let (same, _) = run::succeeds(at, &format!("train td-vae --data waves.npz --set model.likelihood=gaussian {few}"));
+    assert_eq!(same.lines().next(), trained.lines().next());
+    let (said, _) = run::succeeds(at, "rollout run --device cpu -n 2 --given 3");
+    assert!(said.contains("rollout.svg"), "{said}");
     // The header of version 1.0, and bytes that are lit or not.
     let head = "{'descr': '|u1', 'fortran_order': False, 'shape': (40, 6, 2, 3), }";
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
@@ -280,4 +294,34 @@ fn arrays_are_sequences() {
     run::succeeds(at, &format!("train td-vae --data bits.npy {few}"));
     let (said, _) = run::succeeds(at, "rollout run --device cpu -n 2 --given 3");
     assert!(said.contains("rollout.gif"), "{said}");
+}
+
+/// Rollouts of oscillators are measured beside an LSTM, a constant and the truth, and beliefs by what can be read from them.
+#[test]
+fn oscillators_are_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let few = "--device cpu --quiet --set data.limit=200 --set train.batch=16 --steps 3";
+    run::succeeds(at, &format!("train td-vae-oscillator {few} --out run"));
+    let numbers = |of: &str| -> Value {
+        let (json, _) = run::succeeds(at, &format!("eval {of} --device cpu --json"));
+        serde_json::from_str(&json).unwrap()
+    };
+    let found = numbers("run");
+    for jump in [20, 100] {
+        let of = |who: &str, what: &str| found[format!("{who} jump-{jump} {what} error")].as_f64().unwrap();
+        for what in ["amplitude", "frequency", "phase"] {
+            let [ours, lstm, held, truth] =
+                ["td-vae", "next-step LSTM", "last value held", "true positions"].map(|who| of(who, what));
+            assert!(ours.is_finite() && lstm.is_finite(), "{what}: {found}");
+            // A third of a slow turn, whose phase noise moves, says its amplitude to a tenth, and all to a fourth of a constant.
+            assert!(truth < 0.1 && 4.0 * truth < held, "{what} after {jump}: {truth} of the truth, {held} held");
+        }
+    }
+    run::succeeds(at, &format!("train td-vae-oscillator --data oscillator-recall {few} --out recall"));
+    let found = numbers("recall --probe");
+    for what in ["the belief", "a next-step LSTM's state"] {
+        let wrong = found[format!("probe error of {what}, %")].as_f64().unwrap();
+        assert!((10.0..90.0).contains(&wrong), "{what}: {found}");
+    }
 }

@@ -29,3 +29,13 @@ fn philox(counter: vec4u, seed: vec2u) -> vec4u {
 fn unit(word: u32) -> f32 {
   return (f32(word >> 9u) + 0.5) / 8388608.0;
 }
+
+// A whole number below n: the high word of word·n.
+fn below(word: u32, n: u32) -> u32 {
+  return mul_wide(word, n).y;
+}
+
+// Whether a pixel is lit, with the probability byte / 255: word / 2²⁴ < byte / 255, in integers: exact, and the same everywhere.
+fn lit(word: u32, byte: u32) -> bool {
+  return (word >> 8u) * 255u < byte << 24u;
+}

@@ -140,8 +140,8 @@ pub fn load_data(c: &Config) -> Result<Dataset> {
     if models::of(&c.model).autoregressive().is_some() {
         return data::load_codes(path, &options);
     }
-    // A model of sequences reads the second axis of an array as time.
-    let array = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"));
+    // A model of sequences reads the second axis of arrays as time.
+    let array = path.extension().is_some_and(|e| ["npy", "npz"].iter().any(|kind| e.eq_ignore_ascii_case(kind)));
     if array && models::of(&c.model).sequential().is_some() {
         return data::load_sequences(path, &options);
     }

@@ -1,14 +1,14 @@
 //! `elbo eval RUN`: what a run's model comes to on held-out examples.
 
 use super::common::show;
-use super::eval_sequences;
+use super::eval_sequences::{self, Features};
 use super::findings::Findings;
 use super::metrics;
 use super::prior;
 use super::trained::{Run, Trained};
 use crate::checkpoint::write_whole_at;
 use crate::config::Activation;
-use crate::data::{Dataset, Images, Split};
+use crate::data::{Dataset, Images, Split, Stored, recall};
 use crate::eval::disentanglement::{Grid, Protocol, score};
 use crate::eval::{Labelled, Pca, Probe, Surgery, active_units, mean_and_error};
 use crate::kernels::outlines;
@@ -284,10 +284,10 @@ fn probe(t: &mut Trained, a: &Args, which: &str, found: &mut Findings) -> Result
     let classes = labels::classes(&t.data)?;
     let y = |s: &Split| -> Vec<u32> { s.labels.iter().map(|&l| u32::from(l)).collect() };
     let (known, truth) = (y(&t.data.train), y(held_out(t, a)));
-    let pixels = |s: &Split| -> Vec<f32> { s.bytes().iter().map(|&b| f32::from(b) / 255.0).collect() };
-    let mut of = |what: &str, x: Vec<f32>, unseen: Vec<f32>, features: usize| {
-        let train = Labelled { x: &x, features, y: &known };
-        let p = Probe::of(&train, &Labelled { x: &unseen, features, y: &truth }, classes);
+    let mut of = |f: &Features| {
+        let (what, features) = (f.what, f.width);
+        let train = Labelled { x: &f.train, features, y: &known };
+        let p = Probe::of(&train, &Labelled { x: &f.held_out, features, y: &truth }, classes);
         let row = [
             format!("probe of {what}"),
             format!("{:.2} %", 100.0 * p.error),
@@ -302,12 +302,20 @@ fn probe(t: &mut Trained, a: &Args, which: &str, found: &mut Findings) -> Result
         let (error, penalty) = (format!("probe error of {what}, %"), format!("probe penalty of {what}"));
         found.add([(&error, json!(100.0 * p.error)), (&penalty, json!(p.penalty))], row);
     };
-    if which != "pixels" {
-        let latent = t.session.code_len();
-        of("codes", t.session.codes("train")?, t.session.codes(&a.split)?, latent);
+    // Of that set it is asked what the belief keeps, before the end of the sequence says it.
+    if t.session.config.data.name == recall::NAME {
+        eval_sequences::beliefs(t, &a.run.common, &a.split)?.iter().for_each(of);
+        return Ok(());
     }
-    if which != "codes" {
-        of("pixels", pixels(&t.data.train), pixels(held_out(t, a)), t.data.train.inner);
+    if which != "pixels" {
+        let (train, held_out) = (t.session.codes("train")?, t.session.codes(&a.split)?);
+        of(&Features { what: "codes", width: t.session.code_len(), train, held_out });
+    }
+    // Of sequences of reals the bytes are no levels.
+    if which != "codes" && t.data.sequence.is_none_or(|s| s.stored != Stored::Reals) {
+        let pixels = |s: &Split| -> Vec<f32> { s.bytes().iter().map(|&b| f32::from(b) / 255.0).collect() };
+        let held_out = pixels(self::held_out(t, a));
+        of(&Features { what: "pixels", width: t.data.train.inner, train: pixels(&t.data.train), held_out });
     }
     Ok(())
 }

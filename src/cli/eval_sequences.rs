@@ -2,7 +2,7 @@
 
 use super::common::Common;
 use super::trained::Trained;
-use crate::data::{Stored, oscillator};
+use crate::data::{Stored, oscillator, recall};
 use crate::eval::moving::{Asked, digits_seen, moves_right};
 use crate::eval::next_step::NextStep;
 use crate::values::{Result, note};
@@ -10,8 +10,6 @@ use std::f64::consts::PI;
 
 /// Sequences whose rollouts are judged.
 const SEQUENCES: usize = 1000;
-/// Oscillators whose rollouts are judged: the LSTM beside reads all of each again for every step.
-const OSCILLATORS: usize = 200;
 /// Jumps whose frames are priced.
 const JUMPS: usize = 4;
 /// Frames of an oscillator that are given, and unit steps after the jump.
@@ -32,7 +30,6 @@ pub fn numbers(t: &mut Trained, common: &Common, split: &str) -> Result<Option<N
         Some(Stored::Moving { .. }) => moving(t, common, split).map(Some),
         // The set of that name, whose truth is known, and not a user's file: of that the settings have the path.
         Some(Stored::Reals) if t.session.config.data.name == "oscillator" && split == "test" => {
-            note(format_args!("judging rollouts of the oscillator, which takes minutes …"));
             oscillating(t, common).map(Some)
         }
         Some(_) => priced(t, split).map(Some),
@@ -74,7 +71,7 @@ fn moving(t: &mut Trained, common: &Common, split: &str) -> Result<Numbers> {
         let ends: Vec<f32> = (0..n).flat_map(|e| real(e)[frames - 1].clone()).collect();
         let last = &expected[steps];
         let asked = [&ends, last].map(|frames| Asked { frames, labels: &labels[..n] });
-        let [truth, digit] = digits_seen(common.open()?, &t.data, frames, asked)?;
+        let [truth, digit] = digits_seen(common.open()?, &t.data, asked)?;
         all.values.extend([("digit kept".into(), digit), ("digit of real frames".into(), truth)]);
         all.text += &format!(", digit in {digit:.1} % (a classifier sees it in {truth:.1} % of real frames)");
     }
@@ -86,23 +83,25 @@ fn moving(t: &mut Trained, common: &Common, split: &str) -> Result<Numbers> {
 type Errors = [f64; 3];
 
 fn oscillating(t: &mut Trained, common: &Common) -> Result<Numbers> {
-    let belief = crate::models::of(&t.session.config.model).sequential().map_or(1, |m| m.belief);
-    let (seen, n) = t.session.frames("test", 0, OSCILLATORS)?;
+    let belief = t.session.sequential()?.belief;
+    let (seen, n) = t.session.frames("test", 0, SEQUENCES)?;
     let frames = t.session.sequence_length();
     let far = 100;
-    let mut next = NextStep::train(common.open()?, &t.data.train, frames, belief)?;
+    let mut next = next_step(t, common, belief)?;
     let continued = next.continued(&seen, GIVEN, far + UNIT_STEPS)?;
     let mut all = priced(t, "test")?;
     for jump in [20, far] {
         let jumps: Vec<usize> = [jump].into_iter().chain([1; UNIT_STEPS]).collect();
-        let rows = t.session.rollout("test", 0, OSCILLATORS, GIVEN, &jumps)?;
+        let rows = t.session.rollout("test", 0, SEQUENCES, GIVEN, &jumps)?;
         let window = |of: &dyn Fn(usize) -> Vec<f64>| errors(n, GIVEN - 1 + jump, of);
         let ours = window(&|e| rows[1..].iter().map(|row| row[e].into()).collect());
         let by_step = window(&|e| continued[e][jump - 1..jump + UNIT_STEPS].iter().map(|&x| x.into()).collect());
         let held = window(&|e| vec![f64::from(seen[e * frames + GIVEN - 1]); UNIT_STEPS + 1]);
+        // What the fit itself misses, of positions without the noise of observing them.
+        let true_ = window(&|e| oscillator::truth(e).positions()[GIVEN - 1 + jump..][..=UNIT_STEPS].to_vec());
         all.text += &format!("after a jump of {jump}, mean errors of amplitude, frequency and phase:\n");
         for (name, [amplitude, frequency, phase]) in
-            [("td-vae", ours), ("next-step LSTM", by_step), ("last value held", held)]
+            [("td-vae", ours), ("next-step LSTM", by_step), ("last value held", held), ("true positions", true_)]
         {
             let percent = 100.0 * frequency;
             all.text += &format!("  {name:<16} {amplitude:.3}  {percent:.1} %  {phase:.2} rad\n");
@@ -112,6 +111,41 @@ fn oscillating(t: &mut Trained, common: &Common) -> Result<Numbers> {
         }
     }
     Ok(all)
+}
+
+/// An LSTM of as many units that predicts the next value, trained for as many steps as the run.
+fn next_step(t: &Trained, common: &Common, units: usize) -> Result<NextStep> {
+    let (frames, seed) = (t.session.sequence_length(), t.session.config.train.seed);
+    note(format_args!("training an LSTM of {units} units on the next value for {} steps, to measure beside …", t.step));
+    NextStep::train(common.open()?, &t.data.train, [frames, units], t.step, seed)
+}
+
+/// Numbers of each example of the training set, and of a held-out split.
+pub struct Features {
+    /// What they are.
+    pub what: &'static str,
+    /// How many an example.
+    pub width: usize,
+    /// Of the training set.
+    pub train: Vec<f32>,
+    /// Of the split.
+    pub held_out: Vec<f32>,
+}
+
+/// What a probe can read the two frequencies of `oscillator-recall` from, right before they are recalled: the belief, and the
+/// state of an LSTM of as many units that predicts the next value.
+pub fn beliefs(t: &mut Trained, common: &Common, split: &str) -> Result<[Features; 2]> {
+    let (width, time) = (t.session.sequential()?.belief, recall::LAST - 1);
+    let belief = Features {
+        what: "the belief",
+        width,
+        train: t.session.beliefs("train", time)?,
+        held_out: t.session.beliefs(split, time)?,
+    };
+    let mut next = next_step(t, common, width)?;
+    let held_out = if split == "test" { &t.data.test } else { &t.data.validation };
+    let (train, held_out) = (next.states(&t.data.train, time)?, next.states(held_out, time)?);
+    Ok([belief, Features { what: "a next-step LSTM's state", width, train, held_out }])
 }
 
 /// What is fitted to a window of each sequence that begins at `start`, against the oscillator's own.

@@ -28,6 +28,12 @@ pub fn sample(a: Sample) -> Result<()> {
     let path = a.run.place(&a.out, "sample.png");
     png(&path)?;
     let mut t = a.run.open()?;
+    if t.session.sequential().is_ok() {
+        return Err(Error::usage(
+            "a model of sequences draws what follows the frames that it is given: `elbo rollout` does, and `elbo reconstruct` \
+             shows the last frame",
+        ));
+    }
     let discrete = !t.session.levels().is_empty();
     if a.temperature.is_some() && !discrete {
         return Err(Error::usage("--temperature is of codes that are drawn one after the other, those of a VQ-VAE"));

@@ -55,14 +55,18 @@ pub fn run(a: Args) -> Result<u8> {
             false => format!("{} has no level `{name}`: its levels are {}", a.run.display(), names.join(" and ")),
         }));
     }
-    // Refused before anything is encoded.
+    let wanted = (0..levels.len()).filter(|&i| a.level.as_ref().is_none_or(|name| levels[i].name == name.as_str()));
     let settings: Vec<(Config, PathBuf)> =
-        (0..levels.len()).map(|i| Ok((prior(&a, &levels, i)?, folder(&a.run, &levels[i])))).collect::<Result<_>>()?;
+        wanted.map(|i| Ok((prior(&a, &levels, i)?, folder(&a.run, &levels[i])))).collect::<Result<_>>()?;
+    // Refused before anything is encoded, or trained.
+    if let Some((_, out)) = settings.iter().find(|(_, out)| out.exists() && a.sitting.is_new()) {
+        return Err(Error::usage(format!(
+            "there is a prior in {} already: --resume goes on with it, --force trains it anew",
+            out.display()
+        )));
+    }
     let codes = extracted(&of)?;
-    for ((mut config, out), level) in settings.into_iter().zip(&levels) {
-        if a.level.as_ref().is_some_and(|name| level.name != name.as_str()) {
-            continue;
-        }
+    for (mut config, out) in settings {
         config.data.name = codes.display().to_string();
         let code = carry_out(&config, None, &a.common, &a.sitting.at(&out), out)?;
         if code != 0 {

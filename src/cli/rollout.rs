@@ -30,6 +30,9 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
+/// The most numbers of a frame that are drawn as curves.
+const DRAWN: usize = 8;
+
 /// The most frames of a rollout, each of which is a part of one program.
 const LONGEST: usize = 200;
 
@@ -48,7 +51,8 @@ pub fn run(a: Args) -> Result<()> {
         return Err(Error::usage(text));
     }
     let shape = t.data.shape;
-    let (pictures, features) = (shape[0] * shape[1] > 1, shape.iter().product::<usize>());
+    // A row of numbers is no picture.
+    let (pictures, features) = (shape[0] > 1, shape.iter().product::<usize>());
     let name = if pictures { "rollout.png" } else { "rollout.svg" };
     let path = a.run.place(&a.out, name);
     let wanted = if pictures { "png" } else { "svg" };
@@ -118,15 +122,17 @@ impl Drawing<'_> {
     fn curves(&self, path: &Path) -> Result<()> {
         let mut panels = Vec::new();
         for example in 0..self.n {
-            let was: Vec<(f64, f64)> =
-                (0..self.frames).map(|t| (t as f64, f64::from(self.was(example, t)[0]))).collect();
-            let expected =
-                (0..self.expected.len()).map(|i| (self.time(i) as f64, self.is_expected(example, i)[0].into()));
-            let lines = vec![
-                Line { name: "observed".into(), points: was },
-                Line { name: format!("expected, given {}", self.given), points: expected.collect() },
-            ];
-            panels.push(Panel { title: format!("sequence {example}"), lines });
+            for k in 0..self.features.min(DRAWN) {
+                let was = (0..self.frames).map(|t| (t as f64, f64::from(self.was(example, t)[k])));
+                let expected =
+                    (0..self.expected.len()).map(|i| (self.time(i) as f64, self.is_expected(example, i)[k].into()));
+                let lines = vec![
+                    Line { name: "observed".into(), points: was.collect() },
+                    Line { name: format!("expected, given {}", self.given), points: expected.collect() },
+                ];
+                let of = if self.features > 1 { format!(", number {k}") } else { String::new() };
+                panels.push(Panel { title: format!("sequence {example}{of}"), lines });
+            }
         }
         write_whole_at(path, report::curves(&panels, "time")?.as_bytes())?;
         wrote(path)

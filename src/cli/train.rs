@@ -52,6 +52,11 @@ pub struct Sitting {
 }
 
 impl Sitting {
+    /// Whether it begins where nothing is.
+    pub fn is_new(&self) -> bool {
+        !self.force && !self.resume
+    }
+
     /// The same for one folder of several: what has not begun cannot be gone on with, and begins.
     pub fn at(&self, out: &Path) -> Self {
         Self { resume: self.resume && out.exists(), ..self.clone() }

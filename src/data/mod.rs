@@ -20,6 +20,7 @@ mod npz;
 pub mod oscillator;
 mod pack;
 mod photographs;
+pub mod recall;
 mod rectangles;
 mod rgb;
 mod sequences;

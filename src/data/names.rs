@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::dataset::{Dataset, Options, Sequence, Stored};
 use super::{
-    assets, cifar, csv, dictionary, emoji, folder, images, npy, npz, oscillator, photographs, rectangles, sprites,
+    assets, cifar, csv, dictionary, emoji, folder, images, npy, npz, oscillator, photographs, recall, rectangles,
+    sprites,
 };
 use crate::values::{Error, Result};
 
@@ -19,6 +20,7 @@ const TABLE: &[Row] = &[
     ("dictionary", dictionary::load, [8, 8, 1], None),
     ("moving-mnist", moving, [28, 28, 1], Some(MOVING_FRAMES)),
     ("oscillator", oscillating, [1, 1, 1], Some(oscillator::FRAMES)),
+    (recall::NAME, recall::load, [1, 1, 1], Some(recall::FRAMES)),
     ("emoji", emoji::load, [32, 32, 3], None),
     ("photographs", photographs::load, [32, 32, 3], None),
 ];

@@ -1,6 +1,6 @@
 //! Arrays of NumPy, .npy: what a header declares is read only where the bytes that follow can hold it.
 
-use super::dataset::Split;
+use super::dataset::{Sequence, Split, Stored};
 use super::file::{MAX_BYTES, Source, room, wrong};
 use super::levels;
 use crate::values::Result;
@@ -17,6 +17,9 @@ pub struct Array {
     pub shape: Vec<usize>,
     values: Values,
 }
+
+/// \[height, width, channels\] of a frame, and how the examples are sequences.
+pub type Frames = ([usize; 3], Sequence);
 
 enum Values {
     Bytes(Vec<u8>),
@@ -176,6 +179,37 @@ impl Array {
             Values::Reals(values) => levels::of_reals(&values).map_err(|e| wrong(path, e))?,
         };
         Ok((shape, bytes))
+    }
+
+    /// \[height, width, channels\] of a frame, how the examples are sequences, and their bytes: \[n, time\], \[n, time,
+    /// features\], \[n, time, height, width\], or with channels last. Bytes are grey levels, all else finite reals, which are
+    /// f32, little-endian. `path` is for messages.
+    pub fn sequences(self, path: &Path) -> Result<(Frames, Vec<u8>)> {
+        let (frames, shape) = match self.shape[..] {
+            [_, time] => (time, [1, 1, 1]),
+            [_, time, features] => (time, [1, features, 1]),
+            [_, time, h, w] => (time, [h, w, 1]),
+            [_, time, h, w, c] => (time, [h, w, c]),
+            _ => {
+                let axes = self.shape.len();
+                let what = "sequences have 2 to 5, examples, time and those of a frame";
+                return Err(wrong(path, format!("has {axes} axes: {what}")));
+            }
+        };
+        let (stored, bytes) = match self.values {
+            Values::Bytes(mut bytes) => {
+                levels::of_bytes(&mut bytes);
+                (Stored::Bytes, bytes)
+            }
+            Values::Reals(v) => {
+                if let Some(i) = v.iter().position(|x| !x.is_finite()) {
+                    let text = format!("holds {} at number {i}: sequences are of finite numbers", v[i]);
+                    return Err(wrong(path, text));
+                }
+                (Stored::Reals, v.into_iter().flat_map(f32::to_le_bytes).collect())
+            }
+        };
+        Ok(((shape, Sequence { frames, stored }), bytes))
     }
 
     /// Its numbers, row by row.

@@ -6,6 +6,7 @@ use super::file::{MAX_BYTES, MAX_RATIO, Source, wrong};
 use super::levels;
 use super::npy::{self, Array};
 use crate::values::Result;
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -20,11 +21,21 @@ const TRAIN: [(&str, &str); 6] = [
     ("x", "y"),
     ("arr_0", "arr_1"),
 ];
+/// What is made of an array of examples: what each of them is, and the bytes of all. The path is for messages.
+type Read<S> = fn(Array, &Path) -> Result<(S, Vec<u8>)>;
+
 /// dSprites' labels are the classes of its factors: the shape is the second.
 const SHAPE: usize = 1;
 
 /// The data set in the archive at `path`, to be called `name`.
 pub fn load(path: &Path, name: String, o: &Options) -> Result<Dataset> {
+    let (shape, train, test) = splits(path, Array::images)?;
+    Dataset::divide(name, shape, train, test, o)
+}
+
+/// What `read` says of the arrays of examples in the archive at `path`, which must be one for all, the training split, and the
+/// test split where there is one.
+pub fn splits<S: PartialEq + Debug>(path: &Path, read: Read<S>) -> Result<(S, Split, Option<Split>)> {
     let Source { size, from, .. } = Source::open(path)?;
     let zip = ZipArchive::new(from).map_err(|e| wrong(path, format!("is no .npz archive: {e}")))?;
     let mut archive = Archive { path, size, zip };
@@ -33,12 +44,12 @@ pub fn load(path: &Path, name: String, o: &Options) -> Result<Dataset> {
         let known: Vec<&str> = TRAIN.iter().map(|(images, _)| *images).collect();
         return Err(wrong(path, format!("holds no array of images: none is called {}", known.join(", "))));
     };
-    let (shape, train) = archive.split(images, labels)?;
-    let test = if archive.has("x_test") { Some(archive.split("x_test", "y_test")?) } else { None };
+    let (shape, train) = archive.split(images, labels, read)?;
+    let test = if archive.has("x_test") { Some(archive.split("x_test", "y_test", read)?) } else { None };
     if let Some((other, _)) = test.as_ref().filter(|(other, _)| *other != shape) {
         return Err(wrong(path, format!("holds training images of {shape:?} and test images of {other:?}")));
     }
-    Dataset::divide(name, shape, train, test.map(|(_, t)| t), o)
+    Ok((shape, train, test.map(|(_, t)| t)))
 }
 
 struct Archive<'a> {
@@ -68,12 +79,13 @@ impl Archive<'_> {
         npy::parse(entry, most, &place)
     }
 
-    /// The shape of an image, and a split.
-    fn split(&mut self, images: &str, labels: &str) -> Result<([usize; 3], Split)> {
+    /// What `read` says of an array of examples, and the split.
+    fn split<S>(&mut self, images: &str, labels: &str, read: Read<S>) -> Result<(S, Split)> {
         let place = self.place(images);
-        let (shape, bytes) = self.array(images)?.images(&place)?;
-        let inner = shape.iter().product();
-        let n = bytes.len() / inner;
+        let array = self.array(images)?;
+        let n = array.shape[0];
+        let (shape, bytes) = read(array, &place)?;
+        let inner = bytes.len() / n;
         if !self.has(labels) {
             return Ok((shape, Split::stored(bytes, vec![], inner)));
         }

@@ -19,23 +19,29 @@ pub const STATE_NOISE: f64 = 0.01;
 pub const OBSERVED_NOISE: f64 = 0.1;
 
 /// Radians a step: from 10 to 60 steps a turn.
-const FREQUENCY: [f64; 2] = [TAU / 60.0, TAU / 10.0];
+pub(super) const FREQUENCY: [f64; 2] = [TAU / 60.0, TAU / 10.0];
 /// The amplitude, which the energy is half the square of.
 const AMPLITUDE: [f64; 2] = [0.5, 1.5];
 
 /// The draws of one sequence, one after the other.
-struct Draws {
+pub(super) struct Draws {
     philox: Philox,
     at: u64,
 }
 
 impl Draws {
+    /// Those of sequence `i` of what goes by this path.
+    pub fn of(path: &str, i: usize) -> Self {
+        Self { philox: Philox::new(0, stream(path, 0), i as u32), at: 0 }
+    }
+
     fn unit(&mut self) -> f64 {
         self.at += 1;
         self.philox.unit(self.at - 1)
     }
 
-    fn within(&mut self, [lo, hi]: [f64; 2]) -> f64 {
+    /// Uniform between two numbers.
+    pub fn within(&mut self, [lo, hi]: [f64; 2]) -> f64 {
         lo + (hi - lo) * self.unit()
     }
 
@@ -58,6 +64,13 @@ pub struct Truth {
     pub phase: Vec<f64>,
 }
 
+impl Truth {
+    /// The position at each time.
+    pub fn positions(&self) -> Vec<f64> {
+        self.phase.iter().map(|phase| self.amplitude * phase.cos()).collect()
+    }
+}
+
 /// Of sequence `i` of the test set.
 pub fn truth(i: usize) -> Truth {
     sequence("test", i).1
@@ -65,23 +78,35 @@ pub fn truth(i: usize) -> Truth {
 
 /// The observations of sequence `i` of a part, and what they are of.
 fn sequence(part: &str, i: usize) -> (Vec<f32>, Truth) {
-    let mut draws = Draws { philox: Philox::new(0, stream(&format!("data.oscillator.{part}"), 0), i as u32), at: 0 };
-    let (frequency, amplitude, phase) = (draws.within(FREQUENCY), draws.within(AMPLITUDE), draws.within([0.0, TAU]));
+    let mut draws = Draws::of(&format!("data.oscillator.{part}"), i);
+    let frequency = draws.within(FREQUENCY);
+    let (seen, amplitude, phase) = oscillate(&mut draws, FRAMES, |_| frequency);
+    (seen, Truth { amplitude, frequency, phase })
+}
+
+/// So many observations of an oscillator of any amplitude and phase whose frequency is given at each time; its amplitude, and
+/// its phase at each time.
+pub(super) fn oscillate(
+    draws: &mut Draws,
+    frames: usize,
+    frequency: impl Fn(usize) -> f64,
+) -> (Vec<f32>, f64, Vec<f64>) {
+    let (amplitude, phase) = (draws.within(AMPLITUDE), draws.within([0.0, TAU]));
     let (mut x, mut v) = (amplitude * phase.cos(), amplitude * phase.sin());
-    let (sin, cos) = frequency.sin_cos();
-    let mut truth = Truth { amplitude, frequency, phase: Vec::with_capacity(FRAMES) };
-    let mut step = || {
+    let mut phases = Vec::with_capacity(frames);
+    let mut step = |t: usize| {
         let (seen, _) = draws.normal();
         let observed = (x + OBSERVED_NOISE * seen) as f32;
-        truth.phase.push((-v).atan2(x));
+        phases.push((-v).atan2(x));
         let (a, b) = draws.normal();
+        let (sin, cos) = frequency(t).sin_cos();
         (x, v) = (cos * x + sin * v + STATE_NOISE * a, cos * v - sin * x + STATE_NOISE * b);
         let scale = amplitude / x.hypot(v);
         (x, v) = (x * scale, v * scale);
         observed
     };
-    let seen = (0..FRAMES).map(|_| step()).collect();
-    (seen, truth)
+    let seen = (0..frames).map(&mut step).collect();
+    (seen, amplitude, phases)
 }
 
 /// The first `n` sequences of a part, the same ones at any n.

@@ -4,7 +4,7 @@ use crate::config::{Binarise, Config};
 use crate::data::{Dataset, Split};
 use crate::exec::Executor;
 use crate::train::Session;
-use crate::values::{Philox, Result, stream};
+use crate::values::{Philox, Result, below, stream};
 
 /// Frames between the two that are compared for a direction: a digit has then moved by as many pixels.
 const LAG: usize = 3;
@@ -34,14 +34,14 @@ pub struct Asked<'a> {
 }
 
 /// The shares, in %, of frames whose digit a classifier sees: of each set that is asked about. It is a softmax on the code of
-/// a VAE's encoder, trained on pictures of the training set moved to any side as far as the sequences go, binarised.
-pub fn digits_seen(exec: Box<dyn Executor>, data: &Dataset, frames: usize, asked: [Asked<'_>; 2]) -> Result<[f64; 2]> {
+/// a VAE's encoder, trained on pictures of the training set moved to any column, binarised.
+pub fn digits_seen(exec: Box<dyn Executor>, data: &Dataset, asked: [Asked<'_>; 2]) -> Result<[f64; 2]> {
     let (features, width) = (data.shape.iter().product::<usize>(), data.shape[1]);
     let n = data.train.len().min(FRAMES);
     let rng = Philox::new(0, stream("eval.moving", 0), 0);
     let mut bytes = Vec::with_capacity(n * features);
     for i in 0..n {
-        let by = (rng.word(i as u64) as usize % (2 * frames - 1) + width * frames + 1 - frames) % width;
+        let by = below(rng.word(i as u64), width as u32) as usize;
         for row in data.train.image(i).chunks_exact(width) {
             bytes.extend((0..width).map(|column| row[(column + width - by) % width]));
         }

@@ -3,7 +3,7 @@
 //! shaders/batch.wgsl.
 
 use super::{Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Work, params, words};
-use crate::values::{Philox, Real, stream};
+use crate::values::{Philox, Real, lit, stream};
 use std::ops::Range;
 
 /// How bytes become reals; the discriminant is the override `OP`.
@@ -122,8 +122,7 @@ impl Twin for Batch {
                 let n = x.len();
                 let bytes = &bytes[row * inner + 4 * BLOCKS * i..][..n];
                 for j in 0..n {
-                    // word / 2²⁴ < byte / 255, in integers: exact, and the same everywhere.
-                    x[j] = R::indicator((words[j] >> 8) * 255 < u32::from(bytes[j]) << 24);
+                    x[j] = R::indicator(lit(words[j], bytes[j].into()));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! y\[s, b\] = (t1, t2), two times of each sequence, drawn on integers; y: \[samples, n, 2\]. Twin of shaders/jumps.wgsl.
 
 use super::{Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Work, params};
-use crate::values::{Philox, Real, stream};
+use crate::values::{Philox, Real, below, stream};
 use std::ops::Range;
 
 params! {
@@ -34,11 +34,6 @@ params! {
 
 /// See the module.
 pub struct Jumps;
-
-/// A number below n: the high word of word·n.
-fn below(word: u32, n: u32) -> u32 {
-    ((u64::from(word) * u64::from(n)) >> 32) as u32
-}
 
 impl Twin for Jumps {
     const NAME: &'static str = "jumps";

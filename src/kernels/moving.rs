@@ -3,7 +3,7 @@
 
 use super::batch::Op;
 use super::{Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Work, params, words};
-use crate::values::{Philox, Real, stream};
+use crate::values::{Philox, Real, lit, stream};
 use std::ops::Range;
 
 params! {
@@ -104,8 +104,7 @@ impl Twin for Moving {
                 if j % 4 == 0 {
                     block = rng.block(first.wrapping_add(j as u32 / 4));
                 }
-                // word / 2²⁴ < byte / 255, in integers: exact, and the same everywhere.
-                *v = R::indicator((block[j % 4] >> 8) * 255 < byte << 24);
+                *v = R::indicator(lit(block[j % 4], byte));
             }
             let pace = pace(&rng, first.wrapping_add(quads), width);
             for (t, frame) in x.chunks_exact_mut(inner).enumerate() {

@@ -2,7 +2,7 @@
 //! element's id alone; y: \[samples, batch, inner\]. Twin of shaders/random.wgsl.
 
 use super::{Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Work, params};
-use crate::values::{Philox, Real, stream, unit};
+use crate::values::{Philox, Real, below, stream, unit};
 use std::ops::Range;
 
 /// The distributions; the discriminant is the override `OP`.
@@ -28,7 +28,7 @@ impl Op {
         match self {
             Op::Unit => u,
             // Whole: the same on every device.
-            Op::Below => words.map(|w| R::of(((u64::from(w) * u64::from(bound)) >> 32) as f64)),
+            Op::Below => words.map(|w| R::of(below(w, bound).into())),
             Op::Normal => {
                 let ((a, b), (c, d)) = (normal(u[0], u[1]), normal(u[2], u[3]));
                 [a, b, c, d]

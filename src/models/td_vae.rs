@@ -75,6 +75,12 @@ impl TdVae {
         lstm(&(&net / "lstm"), mlp(&(&net / "frame"), x, &self.frame, Activation::Relu), self.belief)
     }
 
+    /// b at one time: \[batch, belief\].
+    pub fn belief_at<'g>(&self, net: &Scope<'g>, x: Tensor<'g>, time: usize) -> Tensor<'g> {
+        let b = self.beliefs(net, x).slice(&[0, time, 0], &[x.shape()[0], 1, self.belief]);
+        b.reshape(&[x.shape()[0], self.belief]).with_batch_axis(0)
+    }
+
     /// The conditionals of the layers, the uppermost from what is given, each other one from that and the z above it;
     /// `z` says what z is.
     fn ladder<'g>(
@@ -185,8 +191,7 @@ impl TdVae {
     /// at the last given frame and after each jump: \[batch, features\] each.
     pub fn rollout<'g>(&self, net: &Scope<'g>, x: Tensor<'g>, given: usize, jumps: &[usize]) -> Vec<Tensor<'g>> {
         let (batch, features) = (x.shape()[0], x.shape()[2]);
-        let b = self.beliefs(net, x).slice(&[0, given - 1, 0], &[batch, 1, self.belief]);
-        let b = b.reshape(&[1, batch, self.belief]).with_batch_axis(1);
+        let b = self.belief_at(net, x, given - 1).reshape(&[1, batch, self.belief]).with_batch_axis(1);
         let scope = net / "rollout";
         let mut z = joined(&self.sampled(&(net / "belief"), b, &self.noise(&(&scope / "first"), 1, batch)).z);
         let mut frames = vec![self.decoded(net, z, features)];
@@ -232,9 +237,8 @@ impl Autoencoder for TdVae {
 
     /// The means of p_B at the last frame, each layer's given the mean above: \[batch, layers·latent\].
     fn encode<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Tensor<'g> {
-        let (batch, time) = (x.shape()[0], x.shape()[1]);
-        let b = self.beliefs(net, x).slice(&[0, time - 1, 0], &[batch, 1, self.belief]).reshape(&[batch, self.belief]);
-        joined(&self.ladder(&(net / "belief"), b.with_batch_axis(0), |_, p| p.mean).z)
+        let b = self.belief_at(net, x, x.shape()[1] - 1);
+        joined(&self.ladder(&(net / "belief"), b, |_, p| p.mean).z)
     }
 
     fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {

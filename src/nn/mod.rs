@@ -28,5 +28,5 @@ pub use distributions::{
 };
 pub use gaussian::Gaussian;
 pub use layers::{Layer, activate, dense, layers, linear, linear_zeros, mlp, transposed};
-pub use recurrent::{gated_gaussian, lstm};
+pub use recurrent::{gated_gaussian, lstm, lstm_step};
 pub use scope::{Mode, Scalars, Scope, state_path};

@@ -27,7 +27,9 @@ pub struct Posteriors {
 }
 
 /// A program over `n` examples of a split, or None where the model has no such thing.
-type Build = fn(&Config, &SetShape, usize, &ParamLayout) -> Result<Option<Program>>;
+pub(super) trait Build: Fn(&Config, &SetShape, usize, &ParamLayout) -> Result<Option<Program>> {}
+
+impl<F: Fn(&Config, &SetShape, usize, &ParamLayout) -> Result<Option<Program>>> Build for F {}
 
 impl Session {
     /// ln p̂(x) of every example of a held-out split, nats, with p̂(x) = 1/k Σₛ wₛ, w = p(x|z) p(z)/q(z|x), z ~ q(z|x)
@@ -50,7 +52,7 @@ impl Session {
         let block = (BLOCK / (ROWS * widest)).min(ids).clamp(1, k);
         let seeds = Philox::new(self.config.train.seed, stream("evaluate.log_likelihood", 0), 0);
         let mut all = Vec::with_capacity(shape.examples);
-        for (n, firsts) in batches(shape.examples) {
+        for (n, firsts) in batches(shape.examples, ROWS) {
             let inputs = programs::inputs(&self.config, &shape, n, &self.layout)?;
             self.with_feed(split, |feed, exec| feed.prepare(exec, n))?;
             let inputs = (self.load(&inputs.plan)?, inputs);
@@ -127,10 +129,15 @@ impl Session {
     }
 
     /// What a program leaves under each name for every example of a held-out split, `width` numbers each.
-    fn each(&mut self, split: &str, build: Build, outputs: &[(&str, usize)]) -> Result<Option<Vec<Vec<f32>>>> {
+    pub(super) fn each(
+        &mut self,
+        split: &str,
+        build: impl Build,
+        outputs: &[(&str, usize)],
+    ) -> Result<Option<Vec<Vec<f32>>>> {
         let shape = self.held_out(split)?.shape.clone();
         let mut all = vec![Vec::new(); outputs.len()];
-        for (n, firsts) in batches(shape.examples) {
+        for (n, firsts) in batches(shape.examples, ROWS) {
             let Some(p) = build(&self.config, &shape, n, &self.layout)? else { return Ok(None) };
             self.with_feed(split, |feed, exec| feed.prepare(exec, n))?;
             let id = self.load(&p.plan)?;
@@ -146,10 +153,11 @@ impl Session {
     }
 }
 
-/// (size, the first example of each batch of that size): [`ROWS`] at a time, and then the rest.
-fn batches(examples: usize) -> impl Iterator<Item = (usize, impl Iterator<Item = usize>)> {
-    let whole = examples / ROWS * ROWS;
-    let sizes = [(ROWS, 0..whole), (examples - whole, whole..examples)];
+/// (size, the first example of each batch of that size): `rows` at a time, and then the rest, so that every example counts
+/// once.
+pub fn batches(examples: usize, rows: usize) -> impl Iterator<Item = (usize, impl ExactSizeIterator<Item = usize>)> {
+    let whole = examples / rows * rows;
+    let sizes = [(rows, 0..whole), (examples - whole, whole..examples)];
     sizes.into_iter().filter(|(n, range)| *n > 0 && !range.is_empty()).map(|(n, range)| (n, range.step_by(n)))
 }
 

@@ -20,7 +20,7 @@ mod sequences;
 mod session;
 mod unigram;
 
-pub use measure::Posteriors;
+pub use measure::{Posteriors, batches};
 pub use metrics::{Means, Record};
 pub use programs::{Program, SetShape};
 pub use progress::Progress;

@@ -52,8 +52,9 @@ pub fn draw(session: &mut Session, shape: [usize; 3], run: &Path, at: &Standing)
     let real = session.levels().is_empty() && session.autoregressive().is_err();
     let encoded = if real { Some(session.encode("test", 0, POINTS)?) } else { None };
     let codes = encoded.as_ref().map(|values| Codes::new(values, session.code_len()));
-    // One number is no picture.
-    if !session.config.classifier.wanted() && shape.iter().product::<usize>() > 1 {
+    // One number is no picture, and neither are the numbers of a frame that has no rows.
+    let drawn = if session.sequence_length() > 1 { shape[0] > 1 } else { shape.iter().product::<usize>() > 1 };
+    if !session.config.classifier.wanted() && drawn {
         sections.extend(pictures(session, shape, codes.as_ref(), &dir)?);
     }
     if let Some(Plane { points, axes }) = codes.as_ref().and_then(Codes::plane) {

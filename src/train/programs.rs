@@ -424,6 +424,22 @@ pub fn rollout(
     Ok(Program { plan, scalars: net.scalars(), unit: "" })
 }
 
+/// The belief of a model of sequences at a time, of a batch of `n` examples: \[n, units\].
+pub fn belief(
+    c: &Config,
+    model: &TdVae,
+    set: &SetShape,
+    n: usize,
+    layout: &ParamLayout,
+    time: usize,
+) -> Result<Program> {
+    let graph = Graph::new();
+    let net = Scope::root(&graph, Mode::Evaluate);
+    let b = model.belief_at(&net, batch(&net, c, set, n), time);
+    let plan = compile("belief", &graph, &[output(&graph, "belief", b)], layout, Options::default())?;
+    Ok(Program { plan, scalars: net.scalars(), unit: "" })
+}
+
 /// −ln p of a frame after a jump of each of these lengths, of batches of `size` examples: nats.
 pub fn jump_nll(
     c: &Config,

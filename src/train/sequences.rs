@@ -1,9 +1,10 @@
 //! What a session does with sequences: their frames, rollouts, and what a frame after a jump costs.
 
-use super::programs::{self, output_path};
+use super::measure::batches;
+use super::programs::{self, SetShape, output_path};
 use super::{Means, Session};
-use crate::config::TdVae;
-use crate::graph::ALIGN;
+use crate::config::{Config, TdVae};
+use crate::graph::{ALIGN, ParamLayout};
 use crate::models;
 use crate::values::{Error, Result};
 
@@ -53,6 +54,16 @@ impl Session {
         Ok(all.f32().chunks(place).map(|row| row[..each].to_vec()).collect())
     }
 
+    /// The belief at a time of every sequence of a held-out split, n·units numbers.
+    pub fn beliefs(&mut self, split: &str, time: usize) -> Result<Vec<f32>> {
+        let model = self.sequential()?;
+        let build = |c: &Config, set: &SetShape, n: usize, layout: &ParamLayout| {
+            programs::belief(c, &model, set, n, layout, time).map(Some)
+        };
+        let found = self.each(split, build, &[("belief", model.belief)])?;
+        Ok(found.map(|mut found| found.remove(0)).unwrap_or_default())
+    }
+
     /// −ln p of a frame given what was before, after a jump of each of these lengths: means over the split, nats a frame.
     pub fn jump_nll(&mut self, split: &str, jumps: &[usize]) -> Result<Means> {
         self.decoder()?;
@@ -60,16 +71,11 @@ impl Session {
         let size = self.config.train.batch.min(shape.examples);
         let names: Vec<String> = jumps.iter().map(|j| format!("jump {j}")).collect();
         let mut means = Means::new(&names);
-        // Whole batches, then the remainder.
-        let (whole, rest) = (shape.examples / size, shape.examples % size);
-        for (first, count, size) in [(0, whole, size), (whole * size, usize::from(rest > 0), rest)] {
-            if count == 0 {
-                continue;
-            }
+        for (size, firsts) in batches(shape.examples, size) {
             let p = programs::jump_nll(&self.config, &model, &shape, size, &self.layout, jumps)?;
             self.with_feed(split, |feed, exec| feed.prepare(exec, size))?;
             let id = self.load(&p.plan)?;
-            for from in (0..count).map(|i| first + i * size) {
+            for from in firsts {
                 let rows = self.loaded_on(&p, id, split, from, size)?;
                 rows.iter().for_each(|r| means.add(r, size as f64));
             }

@@ -12,5 +12,5 @@ pub use bound::Bound;
 pub use dtype::{DType, HostBuf};
 pub use error::{Error, Result, note};
 pub use real::Real;
-pub use rng::{Philox, permutation, stream, unit};
+pub use rng::{Philox, below, lit, permutation, stream, unit};
 pub use shape::{MAX_RANK, Shape};

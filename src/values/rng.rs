@@ -80,6 +80,19 @@ pub fn unit(word: u32) -> f64 {
     (f64::from(word >> 9) + 0.5) / f64::from(1u32 << 23)
 }
 
+/// A whole number below n: the high word of word·n.
+#[inline]
+pub fn below(word: u32, n: u32) -> u32 {
+    ((u64::from(word) * u64::from(n)) >> 32) as u32
+}
+
+/// Whether a pixel is lit, with the probability byte / 255: word / 2²⁴ < byte / 255, in integers: exact, and the same
+/// everywhere.
+#[inline]
+pub fn lit(word: u32, byte: u32) -> bool {
+    (word >> 8) * 255 < byte << 24
+}
+
 /// Ten rounds of Philox4x32 on a counter and a key.
 #[inline]
 pub fn philox4x32_10(mut c: [u32; 4], mut k: [u32; 2]) -> [u32; 4] {
