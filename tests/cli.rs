@@ -246,6 +246,7 @@ fn recipes_devices_and_plans_are_shown() {
     for word in ["matmul_vec4", "encoder.0", "adam", "params/model"] {
         assert!(plan.contains(word), "{word} in {plan}");
     }
+    assert!(show(&["plan", "conv-ae"]).contains("of 32x32x3"), "the numbers an example are those of the data");
     assert!(show(&["plan", "vae", "--unfused"]).lines().count() > plan.lines().count());
     assert_eq!(entries(folder.path()), 0, "showing leaves nothing");
 }

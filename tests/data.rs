@@ -197,6 +197,21 @@ fn an_unknown_name_is_a_usage_error_with_the_nearest_known() {
 }
 
 #[test]
+fn the_extents_of_a_name_are_those_of_what_it_loads() {
+    let mut seen = 0;
+    for name in data::names() {
+        // Fashion-MNIST is on few machines.
+        let Ok(d) = data::load(name, &ALL) else {
+            assert_eq!(name, "fashion-mnist");
+            continue;
+        };
+        assert_eq!(data::extent(name), Some((d.shape, d.sequence.map(|s| s.frames))), "{name}");
+        seen += 1;
+    }
+    assert!(seen >= 8 && data::extent("x.npy").is_none());
+}
+
+#[test]
 fn every_malformed_file_is_one_sentence_with_its_numbers() {
     let raw = images(10); // 16 + 60 bytes
     let packed = gz(&raw);

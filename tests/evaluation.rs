@@ -6,10 +6,13 @@ mod common;
 mod run;
 
 use common::Rng;
-use elbo::data::{Dataset, Split};
+use elbo::data::{self, Dataset, Options, Split};
+use elbo::eval::disentanglement::{Grid, Protocol, score};
 use elbo::eval::mean_and_error;
 use elbo::exec::{self, Choice};
+use elbo::kernels::outlines;
 use elbo::train::Session;
+use elbo::values::HostBuf;
 use nalgebra::{DMatrix, DVector};
 use run::{elbo, mean, session, settings, steps, succeeds};
 use std::f64::consts::TAU;
@@ -214,22 +217,90 @@ fn the_command_says_what_was_asked_for() {
 }
 
 #[test]
-fn sprites_have_scores_and_so_has_the_untrained_network() {
+fn the_codes_of_a_grid_of_sprites_have_the_scores_of_its_factors() {
+    // All shapes, two scales, five orientations and every fourth place: of the grid's own order, thinned.
+    let classes =
+        [vec![0, 1, 2], vec![0, 5], vec![0, 8, 16, 24, 32], (0..32).step_by(4).collect(), (0..32).step_by(4).collect()];
+    let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
+    let mut places = vec![vec![0u32]];
+    for some in &classes {
+        places = places.into_iter().flat_map(|p| some.iter().map(move |&c| [&p[..], &[c]].concat())).collect();
+    }
+    let places = places.into_iter().map(|p| outlines::index(p.try_into().unwrap())).collect();
+    let data = Dataset { test: Split::sprites(places), ..data::load("sprites", &Options::WHOLE).unwrap() };
+    let c = settings("beta-vae", &["data.name=sprites", "model.hidden=[]", "model.latent=3", "train.batch=100"]);
+    let mut s = Session::encoder(exec::open(&Choice::Cpu).unwrap(), &c, data).unwrap();
+    // The first codes are the moments of the lit pixels, along x and y; the third is nothing.
+    let at = |p: usize| ((p % outlines::SIDE) as f32 - 31.5, (p / outlines::SIDE) as f32 - 31.5);
+    let pixels = 0..outlines::SIDE.pow(2);
+    let weight: Vec<f32> = pixels.clone().map(|p| at(p).0).chain(pixels.clone().map(|p| at(p).1)).collect();
+    for (path, values) in [
+        (
+            "encoder.mean.weight",
+            [weight, vec![0.0; pixels.len()]].concat().iter().map(|w| w / 1000.0).collect::<Vec<_>>(),
+        ),
+        ("encoder.mean.bias", vec![0.0; 3]),
+    ] {
+        let i = s.layout.find(path).unwrap_or_else(|| panic!("no {path}"));
+        let place = &s.layout.places[i];
+        s.exec.write(&s.layout.path(place.bucket), place.offset, &values.into()).unwrap();
+    }
+    let protocol = Protocol { train: 1000, test: 500, ..Protocol::default() };
+    let codes = s.codes("test").unwrap();
+    let right = score(&Grid::new(&sizes, codes.clone(), 3), &protocol, |_| ());
+    // A place is read off a code that the size of the shape scales; three factors of five have no code of their own, and two
+    // codes can vote for two factors: 2/5 is the most.
+    assert!(right.mig > 0.2 && right.beta_vae > 0.6 && right.factor_vae.score > 0.35, "{right:?}");
+    assert_eq!(right.factor_vae.active, 2, "{right:?}");
+    // The same codes of other pictures.
+    let mut rng = Rng::new("shuffled", 0);
+    let mut order: Vec<(f64, usize)> = (0..codes.len() / 3).map(|i| (rng.unit(), i)).collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let moved = order.iter().flat_map(|&(_, i)| codes[3 * i..][..3].to_vec()).collect();
+    let wrong = score(&Grid::new(&sizes, moved, 3), &protocol, |_| ());
+    assert!(wrong.mig < 0.1 && wrong.beta_vae < 0.4, "{wrong:?}, {right:?}");
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_before_anything_is() {
     let dir = tempfile::tempdir().unwrap();
     let small = "--device cpu --quiet --steps 4 --set data.limit=500 --set train.batch=50 --set model.hidden=[4]";
-    succeeds(dir.path(), &format!("train beta-vae --data sprites {small} --set model.latent=2 --out sprites"));
-    let (text, _) = succeeds(dir.path(), "eval sprites --device cpu --disentanglement --untrained --json");
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&json["step"], &json["disentanglement_examples"]["train"]), (&0.into(), &10_000.into()), "{json}");
-    for key in ["beta_vae", "factor_vae", "mig", "sap", "dci_disentanglement", "dci_informativeness", "modularity"] {
-        let score = json[key].as_f64().unwrap_or_else(|| panic!("{key}: {json}"));
-        assert!((0.0..=1.0).contains(&score), "{key}: {json}");
-    }
-    // Five factors: random pixels of a code say more of the position than chance does.
-    assert!(json["beta_vae"].as_f64().unwrap() > 0.25, "{json}");
     succeeds(dir.path(), &format!("train vae {small} --set model.latent=2 --out mnist"));
-    let refused = elbo(dir.path(), "eval mnist --device cpu --disentanglement");
-    let words = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(2), "{words}");
-    assert!(words.contains("--disentanglement is of sprites"), "{words}");
+    let refused = |arguments: &str, word: &str| {
+        let refused = elbo(dir.path(), &format!("eval mnist --device cpu {arguments}"));
+        let words = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!((refused.status.code(), words.lines().count()), (Some(2), 1), "{arguments}: {words}");
+        assert!(words.contains(word) && refused.stdout.is_empty(), "{arguments}: {words}");
+    };
+    refused("--disentanglement", "--disentanglement is of sprites");
+    refused("--data sprites", "the examples of `sprites`, 64 × 64 × 1, do not fit the run mnist");
+    refused("--set model.latent=3", "what may be others are model.alpha and those of data");
+    refused("--set model.alpha=3", "model.alpha is a setting of model.kind = \"k-sparse\"");
+    // Labels of the training images alone.
+    let images = dir.path().join("halves");
+    std::fs::create_dir(&images).unwrap();
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/mnist");
+    for file in ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz"] {
+        std::fs::copy(shipped.join(file), images.join(file)).unwrap();
+    }
+    refused("--data halves --probe", "a probe is judged by them");
+}
+
+#[test]
+fn k_sparse_codes_have_the_rows_that_are_kept_as_their_jacobian_and_alpha_keeps_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = "--device cpu --quiet --steps 20 --set data.limit=300 --set train.batch=50 --set model.latent=40";
+    succeeds(dir.path(), &format!("train k-sparse {small} --set model.k=5"));
+    let square = |set: &str| {
+        let (text, _) = succeeds(dir.path(), &format!("eval runs/k-sparse --device cpu --jacobian --json {set}"));
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        (json["jacobian"].as_f64().unwrap(), json["squared error"].as_f64().unwrap())
+    };
+    let (kept, more, all) = (square(""), square("--set model.alpha=2"), square("--set model.alpha=8"));
+    let run = elbo::checkpoint::read(&dir.path().join("runs/k-sparse/checkpoints/step-20.safetensors")).unwrap();
+    let (_, w) = run.tensor("encoder.code.weight").unwrap();
+    let HostBuf::F32(w) = w else { panic!("weights are real") };
+    let whole: f64 = w.iter().map(|w| f64::from(*w).powi(2)).sum();
+    assert!((all.0 - whole).abs() < 1e-4 * whole, "with all units kept J is W: {} of {whole}", all.0);
+    assert!(kept.0 < 0.3 * whole && more.0 > 1.5 * kept.0 && more.0 < 0.5 * whole, "{kept:?} {more:?} {whole}");
 }

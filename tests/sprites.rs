@@ -141,6 +141,14 @@ fn data_writes_what_was_asked_for() {
     // And what was written is a data set.
     let (out, _) = succeeds(at, "data a.npy");
     assert!(out.starts_with("a.npy: 64 × 64\ntrain              3\ntest               1\n"), "{out}");
+    // What chooses images asks for a place to write them to.
+    for words in
+        ["data mnist -n 5", "data mnist --split test", "data sprites --index 0", "data sprites --factors f.npy"]
+    {
+        let o = elbo(at, words);
+        let text = String::from_utf8(o.stderr).unwrap();
+        assert!(o.status.code() == Some(2) && o.stdout.is_empty() && text.contains("--out <FILE>"), "{words}: {text}");
+    }
     for (words, part, code) in [
         ("data mnist --out m.gif", "m.gif does not end in .png or .npy", 2),
         ("data mnist --index 3-1 --out m.png", "--index: `3-1` must rise, and stay below 60000", 2),

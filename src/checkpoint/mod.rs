@@ -15,6 +15,9 @@ use std::path::Path;
 /// The settings that may change when a run goes on: how long it does.
 pub const FREE: [&str; 2] = ["train.epochs", "train.steps"];
 
+/// The one setting of a model that training does not use: how many units evaluation keeps.
+pub const UNTRAINED: &str = "model.alpha";
+
 /// A tensor of a checkpoint: its name, its shape, and its values.
 pub type Named = (String, Vec<usize>, HostBuf);
 
@@ -87,6 +90,18 @@ pub fn restore(session: &mut Session, saved: &Saved, all: bool) -> Result<()> {
     )
 }
 
+/// Where the settings are the same and a weight has another extent: what it is there and here. The session's data has examples
+/// of another size than those of training.
+pub fn misfit(session: &Session, saved: &Saved) -> Option<String> {
+    same_settings(&session.config, saved, false).ok()?;
+    places(session).into_iter().filter(|p| p.weight).find_map(|p| {
+        let (there, _) = saved.tensor(&p.name).ok()?;
+        let size = |dims: &[usize]| dims.iter().product::<usize>();
+        let (name, here) = (&p.name, &p.dims);
+        (size(there) != size(here)).then(|| format!("its {name} is {there:?}, and would have to be {here:?}"))
+    })
+}
+
 /// Writes what is saved to these places, unless something does not fit.
 fn restore_some(session: &mut Session, saved: &Saved, places: Vec<Place>) -> Result<()> {
     let mut writes = Vec::new();
@@ -132,7 +147,7 @@ fn without_paths(c: &Config) -> Config {
 fn same_settings(c: &Config, saved: &Saved, all: bool) -> Result<()> {
     let table = toml::Table::try_from(&saved.config).map_err(|e| saved.bad(&format!("its settings: {e}")))?;
     let there = config::resolve(&table).map_err(|e| saved.bad(&format!("its settings: {e}")))?;
-    let matters = |key: &str| if all { !FREE.contains(&key) } else { key.starts_with("model.") };
+    let matters = |key: &str| if all { !FREE.contains(&key) } else { key.starts_with("model.") && key != UNTRAINED };
     match config::differences(&without_paths(c), &there).into_iter().find(|(key, _)| matters(key)) {
         Some((_, text)) => Err(saved.bad(&format!("it is of another run: {text}"))),
         None => Ok(()),

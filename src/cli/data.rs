@@ -12,24 +12,25 @@ use crate::values::{Error, Result};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Arguments of `elbo data`.
+/// Arguments of `elbo data`. What chooses images has nothing to choose for where none are written.
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("written").args(["out", "labels"]).multiple(true)))]
 pub struct Args {
     /// A data set by name, or a folder (IDX, CIFAR-10, PNG, JPEG) or a file (.npz, .npy, .csv, .csv.gz) of one
     #[arg(value_name = "NAME|PATH")]
     name: String,
-    /// The split: train, validation or test
-    #[arg(long, default_value = "train", value_parser = ["train", "validation", "test"])]
-    split: String,
+    /// The split: train, validation or test [default: train]
+    #[arg(long, requires = "written", value_parser = ["train", "validation", "test"])]
+    split: Option<String>,
     /// How many of its first images [default: 100; to numbers all]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", requires = "written")]
     n: Option<usize>,
     /// Which images instead, as in 0,7,20-29: places in the split, of `sprites` in the grid of 737,280
-    #[arg(long, value_name = "LIST", conflicts_with = "n")]
+    #[arg(long, value_name = "LIST", conflicts_with = "n", requires = "written")]
     index: Option<String>,
     /// Which sprites instead: rows of the classes of shape, scale, orientation, x and y, with or without a colour of 0
     /// before them, as .npy
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["n", "index"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["n", "index", "split"], requires = "written")]
     factors: Option<PathBuf>,
     /// Where they go: a picture, .png; or numbers, .npy: [N, height, width], or with 3 more for colours
     #[arg(long, value_name = "FILE")]
@@ -46,6 +47,12 @@ pub struct Args {
     /// The column of a .csv with the labels: auto, first, last or none
     #[arg(long, default_value = "auto", value_parser = label)]
     label: Label,
+}
+
+impl Args {
+    fn split(&self) -> &str {
+        self.split.as_deref().unwrap_or("train")
+    }
 }
 
 /// The most pictures of one grid.
@@ -80,7 +87,7 @@ pub fn run(a: Args) -> Result<()> {
             set.name
         )));
     }
-    let split = match a.split.as_str() {
+    let split = match a.split() {
         "train" => &set.train,
         "validation" => &set.validation,
         _ => &set.test,
@@ -153,7 +160,7 @@ fn chosen(a: &Args, set: &Dataset, split: &Split, picture: bool) -> Result<Split
             "there is no image to write: `{}` has {} {} images",
             set.name,
             split.len(),
-            a.split
+            a.split()
         )));
     }
     if picture && which.len() > MOST {

@@ -34,9 +34,10 @@ pub struct Args {
     /// Estimate ln p(x) too, by K importance samples an example; 5000 is usual, and takes minutes
     #[arg(long, value_name = "K", value_parser = samples)]
     samples: Option<usize>,
-    /// Compare linear probes too: logistic regression on the codes, and on the pixels
-    #[arg(long)]
-    probe: bool,
+    /// Compare linear probes too: logistic regression on the codes, and on the pixels; --probe=codes leaves the pixels out
+    #[arg(long, value_name = "OF", num_args = 0..=1, require_equals = true, default_missing_value = "both",
+          value_parser = ["both", "codes", "pixels"])]
+    probe: Option<String>,
     /// Measure ‖J‖ of the encoder too, J = ∂code/∂x
     #[arg(long)]
     jacobian: bool,
@@ -65,6 +66,7 @@ fn samples(text: &str) -> std::result::Result<usize, String> {
 
 pub fn run(a: Args) -> Result<()> {
     let mut t = if a.untrained { a.run.open_untrained()? } else { a.run.open()? };
+    refusals(&t, &a)?;
     let mut found = Findings::default();
     let e = t.session.evaluate(&a.split)?;
     for (name, v) in [
@@ -80,26 +82,20 @@ pub fn run(a: Args) -> Result<()> {
     if measured {
         pca(&t, &a, e.unit, &mut found);
     }
-    let prior = t.session.autoregressive().is_ok();
-    if t.session.config.classifier.wanted() || prior {
-        refuse_more(
-            &a,
-            if prior { "a prior over codes, measured by their NLL" } else { "a classifier, measured by its error" },
-        )?;
-    } else {
+    if of_another_kind(&t).is_none() {
         posteriors(&mut t, &a, &mut found)?;
         likelihood(&mut t, &a, &mut found)?;
     }
     if a.jacobian {
         jacobian(&mut t, &a, &mut found)?;
     }
-    if a.probe {
-        probe(&mut t, &a, &mut found)?;
+    if let Some(of) = &a.probe {
+        probe(&mut t, &a, of, &mut found)?;
     }
     if a.disentanglement {
         disentanglement(&t, &a, &mut found)?;
     }
-    if !t.session.config.classifier.wanted() && !prior {
+    if of_another_kind(&t).is_none() {
         ablation(&mut t, &a, &mut found)?;
         priors(&mut t, &a, &e, &mut found)?;
         if let Some(s) = eval_sequences::numbers(&mut t, &a.run.common, &a.split)? {
@@ -118,13 +114,51 @@ fn held_out<'t>(t: &'t Trained, a: &Args) -> &'t Split {
 }
 
 /// What is no autoencoder has its own measure, and no other.
-fn refuse_more(a: &Args, what: &str) -> Result<()> {
-    if a.samples.is_some() || a.probe || a.jacobian || a.disentanglement {
+fn of_another_kind(t: &Trained) -> Option<&'static str> {
+    if t.session.config.classifier.wanted() {
+        return Some("a classifier, measured by its error");
+    }
+    t.session.autoregressive().is_ok().then_some("a prior over codes, measured by their NLL")
+}
+
+/// What was asked for and cannot be, said before anything is measured.
+fn refusals(t: &Trained, a: &Args) -> Result<()> {
+    if let Some(what) =
+        of_another_kind(t).filter(|_| a.samples.is_some() || a.probe.is_some() || a.jacobian || a.disentanglement)
+    {
         return Err(Error::usage(format!(
             "{} is {what}: --samples, --probe, --jacobian and --disentanglement are for the run \
              that it was made from",
             a.run.run.display()
         )));
+    }
+    if a.probe.is_some() {
+        let (classes, split) = (labels::classes(&t.data)?, held_out(t, a));
+        if split.labels.len() != split.len() || split.labels.iter().any(|&l| usize::from(l) >= classes) {
+            return Err(Error::usage(format!(
+                "the {} images of `{}` have no labels, or other labels than the training images: a probe is judged by them",
+                a.split, t.data.name
+            )));
+        }
+    }
+    if !a.disentanglement {
+        return Ok(());
+    }
+    if !matches!(t.data.test.images, Images::Sprites(_)) {
+        return Err(Error::usage(format!(
+            "--disentanglement is of sprites, and `{}` has no factors that are known; `elbo metrics` scores codes and factors \
+             of any origin",
+            t.data.name
+        )));
+    }
+    let latent = t.session.code_len();
+    if latent > WIDEST || !t.session.levels().is_empty() {
+        return Err(Error::usage(format!(
+            "--disentanglement compares codes of up to {WIDEST} real numbers, and this model's has {latent}, or whole ones"
+        )));
+    }
+    if latent < 2 {
+        return Err(Error::usage("--disentanglement compares codes with each other, and this model has one alone"));
     }
     Ok(())
 }
@@ -245,17 +279,11 @@ fn jacobian(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// One linear classifier on the codes, and on the pixels.
-fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
+/// One linear classifier on the codes, on the pixels, or one on each.
+fn probe(t: &mut Trained, a: &Args, which: &str, found: &mut Findings) -> Result<()> {
     let classes = labels::classes(&t.data)?;
     let y = |s: &Split| -> Vec<u32> { s.labels.iter().map(|&l| u32::from(l)).collect() };
     let (known, truth) = (y(&t.data.train), y(held_out(t, a)));
-    if truth.len() != held_out(t, a).len() || truth.iter().any(|&l| l as usize >= classes) {
-        return Err(Error::usage(format!(
-            "the {} images of `{}` have no labels, or other labels than the training images: a probe is judged by them",
-            a.split, t.data.name
-        )));
-    }
     let mut of = |f: &Features| {
         let (what, features) = (f.what, f.width);
         let train = Labelled { x: &f.train, features, y: &known };
@@ -279,10 +307,12 @@ fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
         eval_sequences::beliefs(t, &a.run.common, &a.split)?.iter().for_each(of);
         return Ok(());
     }
-    let (train, held_out) = (t.session.codes("train")?, t.session.codes(&a.split)?);
-    of(&Features { what: "codes", width: t.session.code_len(), train, held_out });
+    if which != "pixels" {
+        let (train, held_out) = (t.session.codes("train")?, t.session.codes(&a.split)?);
+        of(&Features { what: "codes", width: t.session.code_len(), train, held_out });
+    }
     // Of sequences of reals the bytes are no levels.
-    if t.data.sequence.is_none_or(|s| s.stored != Stored::Reals) {
+    if which != "codes" && t.data.sequence.is_none_or(|s| s.stored != Stored::Reals) {
         let pixels = |s: &Split| -> Vec<f32> { s.bytes().iter().map(|&b| f32::from(b) / 255.0).collect() };
         let held_out = pixels(self::held_out(t, a));
         of(&Features { what: "pixels", width: t.data.train.inner, train: pixels(&t.data.train), held_out });
@@ -293,22 +323,7 @@ fn probe(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
 /// Scores of the codes of the whole grid of sprites, whose factors are known: every picture is encoded once, and the scores
 /// draw from it factors that are uniform and independent.
 fn disentanglement(t: &Trained, a: &Args, found: &mut Findings) -> Result<()> {
-    if !matches!(t.data.test.images, Images::Sprites(_)) {
-        return Err(Error::usage(format!(
-            "--disentanglement is of sprites, and `{}` has no factors that are known; `elbo metrics` scores codes and factors \
-             of any origin",
-            t.data.name
-        )));
-    }
     let latent = t.session.code_len();
-    if latent > WIDEST || !t.session.levels().is_empty() {
-        return Err(Error::usage(format!(
-            "--disentanglement compares codes of up to {WIDEST} real numbers, and this model's has {latent}, or whole ones"
-        )));
-    }
-    if latent < 2 {
-        return Err(Error::usage("--disentanglement compares codes with each other, and this model has one alone"));
-    }
     let grid = Split::sprites((0..outlines::COUNT as u32).collect());
     let mut whole = a.run.encoder_of(Dataset { test: grid, ..t.data.clone() }, a.untrained)?;
     note(format_args!("encoding the {} pictures of the grid …", thousands(outlines::COUNT as u64)));

@@ -2,13 +2,13 @@
 
 use super::common::{resolve, show};
 use crate::config::Likelihood;
-use crate::data::{Sequence, Stored, oscillator, recall};
+use crate::data::{self, Sequence, Stored};
 use crate::kernels::sprites::PIXELS;
 use crate::models;
 use crate::nn::Clock;
 use crate::plan::Options;
 use crate::train::{SetShape, phases, programs};
-use crate::values::Result;
+use crate::values::{Error, Result};
 use std::num::NonZeroUsize;
 
 /// Arguments of `elbo plan`.
@@ -25,11 +25,10 @@ pub struct Args {
     /// Examples of the data set that the table assumes
     #[arg(long, default_value = "60000", value_name = "N")]
     examples: NonZeroUsize,
-    /// Numbers an example that the table assumes [default: those of the recipe's oscillators or sprites, else 784]
+    /// Numbers an example that the table assumes [default: those of data.name; 784 of a folder or a file]
     #[arg(long, value_name = "N")]
     features: Option<NonZeroUsize>,
-    /// Frames of a sequence that the table assumes, of a model of sequences [default: those of the recipe's oscillators, else
-    /// 20]
+    /// Frames of a sequence that the table assumes, of a model of sequences [default: those of data.name, else 20]
     #[arg(long, value_name = "N")]
     frames: Option<NonZeroUsize>,
 }
@@ -38,19 +37,17 @@ pub fn run(a: Args) -> Result<()> {
     let config = resolve(&a.recipe, &a.set)?;
     // The one set whose batches have a kernel, and features, of their own.
     let drawn = config.data.name == "sprites";
-    // Other sets are a user's, or have the digits' size.
-    let usual = match config.data.name.as_str() {
-        "sprites" => (PIXELS, 1),
-        "oscillator" => (1, oscillator::FRAMES),
-        recall::NAME => (1, recall::FRAMES),
-        _ => (784, 20),
-    };
-    let asked = |of: Option<NonZeroUsize>, usual: usize| of.map_or(usual, NonZeroUsize::get);
-    let (examples, features) = (a.examples.get(), if drawn { PIXELS } else { asked(a.features, usual.0) });
+    let (shape, frames) = data::extent(&config.data.name).unwrap_or(([28, 28, 1], None));
+    let (examples, features) = (a.examples.get(), a.features.map_or(shape.iter().product(), NonZeroUsize::get));
+    if drawn && features != PIXELS {
+        return Err(Error::usage(format!(
+            "--features {features}: sprites have {PIXELS} pixels, which their kernel draws"
+        )));
+    }
     // WebGPU's promise of 128 MiB a binding, so that the table is the same everywhere.
     const BINDING: usize = 1 << 25;
     let sequence = models::of(&config.model).sequential().map(|m| {
-        let frames = asked(a.frames, usual.1).max(m.longest() + 1);
+        let frames = a.frames.map_or(frames.unwrap_or(20), NonZeroUsize::get).max(m.longest() + 1);
         let stored = if m.likelihood == Likelihood::Gaussian { Stored::Reals } else { Stored::Bytes };
         Sequence { frames, stored }
     });

@@ -43,7 +43,7 @@ pub fn run(a: Args) -> Result<u8> {
     {
         return Err(Error::usage(format!("{key} follows from the run whose codes they are: `elbo prior` sets it")));
     }
-    let of = Run { run: a.run.clone(), common: a.common.clone(), data: None, seed: None };
+    let of = Run { run: a.run.clone(), common: a.common.clone(), data: None, seed: None, set: vec![] };
     let config = of.config()?;
     discrete(&config, &a.run)?;
     let data = load_data(&config)?;

@@ -22,6 +22,9 @@ pub struct Run {
     /// The seed of the noise [default: the run's]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// A setting that no weight depends on, in place of the run's: model.alpha, or one of data
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// A run with its weights on a device.
@@ -44,7 +47,19 @@ impl Run {
             let text = format!("{} is no run: it holds no config.toml", self.run.display());
             return Err(Error::usage(text));
         }
-        let mut c = config::resolve(&config::load(&path.display().to_string())?)?;
+        let mut table = config::load(&path.display().to_string())?;
+        for assignment in &self.set {
+            let key = assignment.split('=').next().unwrap_or_default().trim();
+            if key != checkpoint::UNTRAINED && !key.starts_with("data.") {
+                return Err(Error::usage(format!(
+                    "--set {assignment}: the weights of a run are of its own settings; what may be others are {} and those \
+                     of data",
+                    checkpoint::UNTRAINED
+                )));
+            }
+            config::apply(&mut table, assignment)?;
+        }
+        let mut c = config::resolve(&table)?;
         if let Some(name) = &self.data {
             c.data.name = super::common::data_name(name);
         } else if matches!(c.model, Model::Prior(_)) {
@@ -100,6 +115,15 @@ impl Run {
         let saved = self.saved()?;
         let data = load_data(&c)?;
         let mut session = make(self.common.open()?, &c, data.clone())?;
+        if let Some(what) = checkpoint::misfit(&session, &saved) {
+            let [h, w, channels] = data.shape;
+            return Err(Error::usage(format!(
+                "the examples of `{}`, {h} × {w} × {channels}, do not fit the run {}: {what}; give data of the size that it was \
+                 trained on",
+                data.name,
+                self.run.display()
+            )));
+        }
         checkpoint::restore(&mut session, &saved, false)?;
         if let Some(seed) = self.seed {
             session.config.train.seed = seed;

@@ -6,8 +6,7 @@ use toml::{Table, Value};
 
 /// Replaces one setting of `table` by an assignment `group.key=value`.
 ///
-/// The value is TOML, or a bare string where that does not fit (`data.name=mnist`). A new `kind` drops the group's
-/// settings that it does not have, and keeps the others.
+/// The value is TOML, or a bare string where that does not fit (`data.name=mnist`).
 pub fn apply(table: &mut Table, assignment: &str) -> Result<()> {
     let Some((key, text)) = assignment.split_once('=') else {
         return Err(Error::usage(format!("--set takes group.key=value, as in model.latent=10, not `{assignment}`")));
@@ -22,6 +21,11 @@ pub fn apply(table: &mut Table, assignment: &str) -> Result<()> {
         },
         Err(_) => fit(&full, key, &bare).map(|()| bare)?,
     };
+    replace(table, key, value)
+}
+
+/// Sets `key` to a value. A new `kind` drops the group's settings that it does not have, and keeps the others.
+pub(super) fn replace(table: &mut Table, key: &str, value: Value) -> Result<()> {
     put(table, key, value)?;
     if let Some((group, "kind")) = key.split_once('.') {
         let full = defaults(table)?;

@@ -1,25 +1,40 @@
-//! Recipes: complete settings under a name, in `assets/recipes/NAME.toml`.
+//! Recipes: settings under a name, in `assets/recipes/NAME.toml`. One is complete, or says by `base` what it changes of one
+//! that is.
 
-use super::check::nearest;
+use super::assign::replace;
+use super::check::{nearest, settings};
 use crate::values::{Error, Result};
 use toml::Table;
 
-/// Every recipe, as (name, TOML text).
+/// Every recipe, as (name, TOML text): what others change comes before them.
 pub const RECIPES: &[(&str, &str)] = &[
     ("ae", include_str!("../../assets/recipes/ae.toml")),
+    ("ae-sigmoid", include_str!("../../assets/recipes/ae-sigmoid.toml")),
+    ("ae-paper", include_str!("../../assets/recipes/ae-paper.toml")),
     ("conv-ae", include_str!("../../assets/recipes/conv-ae.toml")),
     ("dae", include_str!("../../assets/recipes/dae.toml")),
+    ("dae-paper", include_str!("../../assets/recipes/dae-paper.toml")),
     ("sparse", include_str!("../../assets/recipes/sparse.toml")),
     ("k-sparse", include_str!("../../assets/recipes/k-sparse.toml")),
     ("contractive", include_str!("../../assets/recipes/contractive.toml")),
     ("vae", include_str!("../../assets/recipes/vae.toml")),
+    ("vae-pythae", include_str!("../../assets/recipes/vae-pythae.toml")),
+    ("iwae", include_str!("../../assets/recipes/iwae.toml")),
+    ("iwae-paper", include_str!("../../assets/recipes/iwae-paper.toml")),
     ("beta-vae", include_str!("../../assets/recipes/beta-vae.toml")),
+    ("beta-vae-sprites", include_str!("../../assets/recipes/beta-vae-sprites.toml")),
+    ("beta-vae-paper", include_str!("../../assets/recipes/beta-vae-paper.toml")),
+    ("beta-vae-burgess", include_str!("../../assets/recipes/beta-vae-burgess.toml")),
     ("vq-vae", include_str!("../../assets/recipes/vq-vae.toml")),
+    ("vq-vae-sonnet", include_str!("../../assets/recipes/vq-vae-sonnet.toml")),
     ("vq-vae-2", include_str!("../../assets/recipes/vq-vae-2.toml")),
     ("prior", include_str!("../../assets/recipes/prior.toml")),
     ("td-vae", include_str!("../../assets/recipes/td-vae.toml")),
     ("td-vae-oscillator", include_str!("../../assets/recipes/td-vae-oscillator.toml")),
 ];
+
+/// The key by which a recipe names the one that it changes.
+const BASE: &str = "base";
 
 /// The names of the recipes.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -32,19 +47,41 @@ pub fn summary(text: &str) -> &str {
 }
 
 /// The settings of a recipe by name, or of a TOML file by path (with a `/`, or ending in `.toml`): what a run has left
-/// in `config.toml` is a recipe too.
+/// in `config.toml` is a recipe too. With `base = "NAME"`, a recipe of [`RECIPES`], they are those of NAME but for its own.
 pub fn load(name: &str) -> Result<Table> {
     if let Some(&(_, text)) = RECIPES.iter().find(|(n, _)| *n == name) {
-        return parse(name, text);
+        return over_base(name, parse(name, text)?);
     }
     if name.contains(['/', std::path::MAIN_SEPARATOR]) || name.ends_with(".toml") {
         let text =
             std::fs::read_to_string(name).map_err(|e| Error::usage(format!("cannot read recipe {name}: {e}")))?;
-        return parse(name, &text);
+        return over_base(name, parse(name, &text)?);
     }
+    Err(unknown(name))
+}
+
+/// The table over that of the recipe that its `base` names, where it names one.
+fn over_base(origin: &str, mut table: Table) -> Result<Table> {
+    let Some(base) = table.remove(BASE) else { return Ok(table) };
+    let refused = |why: &str| Error::usage(format!("{origin}: base cannot be {base}: {why}"));
+    let Some(name) = base.as_str() else { return Err(refused("it is the name of a recipe")) };
+    let Some(&(_, text)) = RECIPES.iter().find(|(n, _)| *n == name) else {
+        return Err(refused(&unknown(name).to_string()));
+    };
+    let mut full = parse(name, text)?;
+    if let Some(further) = full.get(BASE) {
+        return Err(refused(&format!("it is a change of {further} itself, which is the base to name")));
+    }
+    for (key, value) in settings(&table) {
+        replace(&mut full, &key, value.clone())?;
+    }
+    Ok(full)
+}
+
+fn unknown(name: &str) -> Error {
     let guess = nearest(name, names()).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
     let all: Vec<&str> = names().collect();
-    Err(Error::usage(format!("no recipe `{name}`{guess}; give the path of a .toml file or one of: {}", all.join(", "))))
+    Error::usage(format!("no recipe `{name}`{guess}; give the path of a .toml file or one of: {}", all.join(", ")))
 }
 
 fn parse(origin: &str, text: &str) -> Result<Table> {
@@ -80,6 +117,14 @@ mod tests {
             let table = load(name).unwrap();
             let config = resolve(&table).unwrap();
             assert_eq!(config.recipe, name);
+            let written = parse(name, text).unwrap();
+            if let Some(base) = written.get(BASE) {
+                let base = load(base.as_str().unwrap()).unwrap();
+                let base: Vec<_> = settings(&base).collect();
+                let own = settings(&written).filter(|(key, _)| key != BASE);
+                let same: Vec<_> = own.filter(|setting| base.contains(setting)).collect();
+                assert!(same.is_empty(), "{name}: {same:?} are so in its base");
+            }
             let keys = |t: &Table| settings(t).map(|(k, _)| k).collect::<Vec<_>>();
             assert_eq!(keys(&table), keys(&config.to_table()), "{name}: every setting, in the order of its type");
             assert!(text.starts_with("# ") && summary(text).len() > 20, "{name} has no summary");
@@ -99,6 +144,33 @@ mod tests {
         config.train.batch = 7;
         std::fs::write(&path, config.to_toml()).unwrap();
         assert_eq!(resolve(&load(path.to_str().unwrap()).unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn a_recipe_over_another_is_that_one_with_its_own_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        let of = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            load(path.to_str().unwrap()).map(|table| resolve(&table).unwrap())
+        };
+        let mut want = resolve(&load("ae").unwrap()).unwrap();
+        want.recipe = "mine".into();
+        want.train.batch = 7;
+        want.optimizer = super::super::Optimizer::Sgd(super::super::Sgd {
+            learning_rate: want.optimizer.learning_rate().clone(),
+            ..Default::default()
+        });
+        let text = "recipe = 'mine'\nbase = 'ae'\n[optimizer]\nkind = 'sgd'\n[train]\nbatch = 7";
+        assert_eq!(of(text).unwrap(), want, "a new kind keeps what it has of the old one, and drops the rest");
+        for (base, why) in [
+            ("3", "base cannot be 3: it is the name of a recipe"),
+            ("'vea'", "base cannot be \"vea\": no recipe `vea` (did you mean `vae`?)"),
+            ("'iwae'", "base cannot be \"iwae\": it is a change of \"vae\" itself, which is the base to name"),
+        ] {
+            let e = of(&format!("base = {base}")).unwrap_err();
+            assert!(e.exit_code() == 2 && e.to_string().contains(why), "{e}");
+        }
     }
 
     #[test]

@@ -29,6 +29,6 @@ mod sprites;
 pub use codes::load_codes;
 pub use dataset::{Dataset, Images, Options, Sequence, Split, Stored};
 pub use matrix::Matrix;
-pub use names::{load, names};
+pub use names::{extent, load, names};
 pub use pack::pack;
 pub use sequences::load_sequences;

@@ -9,20 +9,20 @@ use super::{
 };
 use crate::values::{Error, Result};
 
-/// A name and what loads it.
-type Row = (&'static str, fn(&str, &Options) -> Result<Dataset>);
+/// A name, what loads it, the shape of its images, and the frames of a sequence of them, where it is one.
+type Row = (&'static str, fn(&str, &Options) -> Result<Dataset>, [usize; 3], Option<usize>);
 
 const TABLE: &[Row] = &[
-    ("mnist", shipped_idx),
-    ("fashion-mnist", packaged_idx),
-    ("sprites", sprites::load),
-    ("rectangles", rectangles::load),
-    ("dictionary", dictionary::load),
-    ("moving-mnist", moving),
-    ("oscillator", oscillating),
-    (recall::NAME, recall::load),
-    ("emoji", emoji::load),
-    ("photographs", photographs::load),
+    ("mnist", shipped_idx, [28, 28, 1], None),
+    ("fashion-mnist", packaged_idx, [28, 28, 1], None),
+    ("sprites", sprites::load, [64, 64, 1], None),
+    ("rectangles", rectangles::load, [28, 28, 1], None),
+    ("dictionary", dictionary::load, [8, 8, 1], None),
+    ("moving-mnist", moving, [28, 28, 1], Some(MOVING_FRAMES)),
+    ("oscillator", oscillating, [1, 1, 1], Some(oscillator::FRAMES)),
+    (recall::NAME, recall::load, [1, 1, 1], Some(recall::FRAMES)),
+    ("emoji", emoji::load, [32, 32, 3], None),
+    ("photographs", photographs::load, [32, 32, 3], None),
 ];
 
 /// The names that [`load`] knows.
@@ -30,10 +30,15 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.0)
 }
 
+/// The shape of an image of the set that goes by `name`, and the frames of a sequence of them, without loading it.
+pub fn extent(name: &str) -> Option<([usize; 3], Option<usize>)> {
+    TABLE.iter().find(|row| row.0 == name).map(|&(_, _, shape, frames)| (shape, frames))
+}
+
 /// The data set that `source` names: one of [`names`], or else a folder or a file (so a folder called `mnist` is
 /// `./mnist`). What has no test images gives up some of its training images.
 pub fn load(source: &str, o: &Options) -> Result<Dataset> {
-    if let Some((name, load)) = TABLE.iter().find(|row| row.0 == source) {
+    if let Some((name, load, ..)) = TABLE.iter().find(|row| row.0 == source) {
         return load(name, o);
     }
     let path = Path::new(source);

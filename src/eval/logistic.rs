@@ -28,7 +28,7 @@ pub struct Logistic {
 }
 
 /// Examples whose products are made at f32 before they join the sums at f64.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 128;
 
 impl Logistic {
     /// The optimum for classes `0..classes` and a penalty λ > 0, from `start` on where there is one.

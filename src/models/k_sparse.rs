@@ -4,7 +4,7 @@
 
 use super::{Autoencoder, Loss};
 use crate::config::{self, Activation, Dense, KSparse};
-use crate::graph::{BATCH, Count, FEATURES, Tensor};
+use crate::graph::{Axes, BATCH, Count, FEATURES, Tensor};
 use crate::nn::{Mode, Scope};
 
 impl Autoencoder for KSparse {
@@ -25,6 +25,13 @@ impl Autoencoder for KSparse {
 
     fn decode<'g>(&self, net: &Scope<'g>, z: Tensor<'g>, features: usize) -> Tensor<'g> {
         self.dense().decode(net, z, features)
+    }
+
+    /// Σ_j ‖w_j‖² over the kept units: J has their rows of W, and zeros.
+    fn jacobian<'g>(&self, net: &Scope<'g>, x: Tensor<'g>) -> Option<Tensor<'g>> {
+        let layers = self.dense().encoder_layers(net, x);
+        let kept = layers[0].after.top_k(Count::Fixed(self.kept()));
+        Some((kept * layers[0].weight.square().sum(Axes::Numbered(1, 2))).sum(FEATURES))
     }
 
     fn latent(&self) -> usize {

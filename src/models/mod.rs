@@ -131,6 +131,12 @@ pub trait Autoencoder {
         None
     }
 
+    /// ‖J‖²_F, J = ∂code/∂x, of each example, \[batch\], where it is known in closed form though the encoder is more than its
+    /// layers.
+    fn jacobian<'g>(&self, _net: &Scope<'g>, _x: Tensor<'g>) -> Option<Tensor<'g>> {
+        None
+    }
+
     /// What the end of a run has to say beyond its numbers, in one sentence: `state` reads a state of one element by its
     /// Store path, `mean` gives a term's mean over the test set.
     fn verdict(

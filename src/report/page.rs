@@ -56,7 +56,7 @@ td.number { font-variant-numeric: tabular-nums; text-align: right; padding-right
 .sides { display: flex; flex-wrap: wrap; gap: 3rem; } img, svg { max-width: 100%; height: auto; }
 .svg { background: #fff; border-radius: 6px; } img { image-rendering: pixelated; border-radius: 3px; }
 .strip { display: flex; align-items: center; gap: .8rem; margin: .2rem 0; }
-.strip span { min-width: 9rem; font-variant-numeric: tabular-nums; }
+.strip img { min-width: 0; } .strip span { flex: 0 0 9rem; font-variant-numeric: tabular-nums; }
 pre { background: var(--box); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; font-size: 14px; }
 .verdict { border-left: 4px solid #d55e00; padding-left: .8rem; }
 ";

@@ -61,7 +61,11 @@ pub fn draw(session: &mut Session, shape: [usize; 3], run: &Path, at: &Standing)
         let labels = session.labels_of("test");
         let svg = report::scatter(&points, &labels[..points.len().min(labels.len())], [&axes[0], &axes[1]])?;
         write_whole_at(&dir.join("codes.svg"), svg.as_bytes())?;
-        let coloured = if labels.is_empty() { "" } else { ", coloured by label" };
+        let coloured = match (labels.is_empty(), &session.config.data.name[..]) {
+            (true, _) => "",
+            (_, "sprites") => ", coloured by shape: 0 is the square, 1 the ellipse, 2 the heart",
+            _ => ", coloured by label",
+        };
         let text = format!("Codes of {} test examples{coloured}.", thousands(points.len() as u64));
         sections.push(section("Codes", &text, vec![Figure::Svg(svg)]));
     }

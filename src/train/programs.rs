@@ -312,10 +312,11 @@ pub fn jacobians(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> 
     if !model.levels(set.features).is_empty() {
         return Ok(None);
     }
-    let norms = match model.encoder_layers(&net, x) {
-        Some(layers) if layers.len() == 1 => jacobian::closed_form(&layers[0]),
-        Some(layers) => jacobian::exact(&layers, BLOCK),
-        None if units <= WIDEST => {
+    let norms = match (model.jacobian(&net, x), model.encoder_layers(&net, x)) {
+        (Some(norms), _) => norms,
+        (None, Some(layers)) if layers.len() == 1 => jacobian::closed_form(&layers[0]),
+        (None, Some(layers)) => jacobian::exact(&layers, BLOCK),
+        (None, None) if units <= WIDEST => {
             let code = model.encode(&net, x);
             let identity = graph.constant(1.0, Shape::new(&[units])).diagonal_matrix();
             let row = |k: usize| {
@@ -324,7 +325,7 @@ pub fn jacobians(c: &Config, set: &SetShape, n: usize, layout: &ParamLayout) -> 
             };
             (0..units).map(row).reduce(|sum, row| sum + row).expect("a code has units")
         }
-        None => return Ok(None),
+        (None, None) => return Ok(None),
     };
     let plan = compile("jacobians", &graph, &[output(&graph, "jacobians", norms)], layout, Options::default())?;
     Ok(Some(Program { plan, scalars: net.scalars(), unit: "" }))
