@@ -47,6 +47,8 @@ pub struct Saved {
     path: PathBuf,
     /// Steps made.
     pub step: u64,
+    /// The checksum of the file.
+    checksum: u32,
     /// Where the metrics stood.
     pub progress: Progress,
     /// The settings of the run, as JSON.
@@ -55,6 +57,11 @@ pub struct Saved {
 }
 
 impl Saved {
+    /// `step-N-CHECKSUM`: what tells it from every other checkpoint, for what is made of it.
+    pub fn label(&self) -> String {
+        format!("step-{}-{:08x}", self.step, self.checksum)
+    }
+
     /// The file, for messages.
     pub fn path(&self) -> std::path::Display<'_> {
         self.path.display()
@@ -131,7 +138,8 @@ pub fn read(path: &Path) -> Result<Saved> {
     let at = checksum_at(&bytes).ok_or_else(|| bad("it is not a checkpoint of elbo, or its beginning is damaged"))?;
     let written = bytes[at..at + ZERO.len()].to_vec();
     bytes[at..at + ZERO.len()].copy_from_slice(ZERO);
-    if format!("{:08x}", crc32fast::hash(&bytes)).as_bytes() != written {
+    let checksum = crc32fast::hash(&bytes);
+    if format!("{checksum:08x}").as_bytes() != written {
         return Err(bad(&format!("its checksum does not fit its {} bytes: it is damaged or cut short", bytes.len())));
     }
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(&e.to_string()))?;
@@ -160,7 +168,7 @@ pub fn read(path: &Path) -> Result<Saved> {
         tensors.insert(name, (t.shape().to_vec(), values));
     }
     let (step, progress, config) = (meta.step, meta.progress, meta.config);
-    Ok(Saved { path: path.into(), step, progress, config, tensors })
+    Ok(Saved { path: path.into(), step, checksum, progress, config, tensors })
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub fn run(a: Args) -> Result<()> {
     }
     let (codes, n) = report::whole_numbers(&a.codes)?;
     let mut t = a.run.open()?;
+    t.session.not_a_prior()?;
     if t.session.levels().is_empty() {
         return Err(Error::usage("the codes of this model are real numbers; `elbo interpolate` decodes such"));
     }

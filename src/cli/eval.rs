@@ -341,12 +341,20 @@ fn priors(t: &mut Trained, a: &Args, e: &Evaluation, found: &mut Findings) -> Re
     if a.run.data.is_some() || a.untrained || !prior::exists(&a.run, t) {
         return Ok(());
     }
-    let mean = |name: &str, of: &Evaluation| of.means.values().find(|(n, _)| *n == name).map(|(_, v)| v);
-    let mut all = mean("recon", e).unwrap_or(f64::NAN);
-    for (level, mut session) in t.session.levels().iter().zip(prior::open(&a.run, t)?) {
+    // The run's own numbers need none of them.
+    let opened = match prior::open(&a.run, t) {
+        Ok(opened) => opened,
+        Err(e) => {
+            note(format_args!("the priors are left out: {e}"));
+            return Ok(());
+        }
+    };
+    let mean = |name: &str, of: &Evaluation| of.means.values().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, v)| v);
+    let mut codes = 0.0;
+    for (level, mut session) in t.session.levels().iter().zip(opened) {
         let p = session.evaluate(&a.split)?;
-        let [nats, bits, unigram] = ["-ln p(codes)", "bits a code", "unigram"].map(|n| mean(n, &p).unwrap_or(f64::NAN));
-        all += nats;
+        let [nats, bits, unigram] = ["-ln p(codes)", "bits a code", "unigram"].map(|n| mean(n, &p));
+        codes += nats;
         let name = if level.name.is_empty() { "prior".to_string() } else { format!("prior {}", level.name) };
         found.add(
             [
@@ -361,10 +369,18 @@ fn priors(t: &mut Trained, a: &Args, e: &Evaluation, found: &mut Findings) -> Re
             ],
         );
     }
-    let (features, gaussian) = (t.data.train.inner, t.session.gaussian_pixels());
-    // Of a density, as many levels to the unit as a byte has between 0 and 1.
-    let bits = all / features as f64 / std::f64::consts::LN_2 + if gaussian { 255f64.log2() } else { 0.0 };
-    let of = if gaussian { ", of a density over levels 1/255 apart" } else { "" };
+    let features = t.data.train.inner as f64;
+    let (pixels, of) = match t.session.gaussian_pixels() {
+        false => (mean("recon", e), String::new()),
+        // Of a density, with the variance that fits these examples best, over levels 1/255 apart: of the run's own, which is
+        // fixed, it would be the floor of that variance.
+        true => {
+            let variance = mean("MSE", e);
+            let nats = features / 2.0 * ((2.0 * std::f64::consts::PI * variance).ln() + 1.0) + features * 255f64.ln();
+            (nats, format!(", of a density of variance {variance:.5}, that of the errors, over levels 1/255 apart"))
+        }
+    };
+    let bits = (pixels + codes) / features / std::f64::consts::LN_2;
     let row =
         ["bits/dim".into(), format!("{bits:.3}"), format!("of the image, its codes included: at least −log₂ p(x){of}")];
     found.add([("bits/dim", json!(bits))], row);
@@ -381,6 +397,8 @@ fn ablation(t: &mut Trained, a: &Args, found: &mut Findings) -> Result<()> {
     // Examples, then each ablation of them, a row each.
     let rows: Vec<f32> = [&shown].into_iter().chain(ablated.iter().map(|x| &x.pictures)).flatten().copied().collect();
     let (features, picture) = (t.data.train.inner, a.run.place(&None, "ablation.png"));
+    let dir = picture.with_file_name("");
+    std::fs::create_dir_all(&dir).map_err(|e| Error::io("cannot make the folder", &dir, &e))?;
     write_whole_at(&picture, &report::sheet(&rows, t.data.shape, shown.len() / features)?.png()?)?;
     found.lines.push(format!("\n{:<28}{:>14}{:>12}", "replaced by its mean", "squared error", "MSE"));
     for x in &ablated {

@@ -206,8 +206,9 @@ pub(super) fn count(text: &str) -> std::result::Result<usize, String> {
 
 fn temperature(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(t) if t.is_finite() && t > 0.0 => Ok(t),
-        _ => Err("write a number above 0".into()),
+        // At f32 the logits are divided by it.
+        Ok(t) if (1e-6..=1e6).contains(&t) => Ok(t),
+        _ => Err("write a number from 1e-6 to 1e6".into()),
     }
 }
 

@@ -51,6 +51,11 @@ pub fn run(a: Args) -> Result<()> {
         let stored = if m.likelihood == Likelihood::Gaussian { Stored::Reals } else { Stored::Bytes };
         Sequence { frames, stored }
     });
+    // A prior reads codes, one number after the other.
+    let codes =
+        models::of(&config.model).autoregressive().map(|p| Sequence { frames: p.example(), stored: Stored::Reals });
+    let features = if codes.is_some() { 1 } else { features };
+    let sequence = codes.or(sequence);
     let mut set = SetShape { split: "train", examples, features, sequence, resident: true, drawn };
     set.resident = drawn || config.data.resident && set.data_words(0) <= BINDING;
     let layout = programs::layout(&config, features, BINDING)?;

@@ -3,8 +3,8 @@
 use super::common::{Changes, Common, Length, load_data};
 use super::train::{Sitting, carry_out};
 use super::trained::{Run, Trained};
-use crate::checkpoint::{self, write_whole_at};
-use crate::config::{Config, Model};
+use crate::checkpoint::write_whole_at;
+use crate::config::{self, Config, Model};
 use crate::models::{self, Level};
 use crate::report::npy;
 use crate::train::Session;
@@ -35,7 +35,7 @@ pub struct Args {
 }
 
 /// What `elbo prior` itself puts into a prior's settings.
-const OWN: [&str; 4] = ["model.level", "model.map", "model.above", "data.name"];
+const OWN: [&str; 6] = ["recipe", "model.kind", "model.level", "model.map", "model.above", "data.name"];
 
 pub fn run(a: Args) -> Result<u8> {
     if let Some(key) =
@@ -65,7 +65,11 @@ pub fn run(a: Args) -> Result<u8> {
             out.display()
         )));
     }
-    let codes = extracted(&of)?;
+    let label = of.saved()?.label();
+    if a.sitting.goes_on() {
+        settings.iter().filter(|(_, out)| out.exists()).try_for_each(|(_, out)| current(&a.run, out, &label))?;
+    }
+    let codes = extracted(&of, &label)?;
     for (mut config, out) in settings {
         config.data.name = codes.display().to_string();
         let code = carry_out(&config, None, &a.common, &a.sitting.at(&out), out)?;
@@ -109,11 +113,34 @@ fn folder(run: &Path, level: &Level) -> PathBuf {
     run.join(if level.name.is_empty() { "prior".into() } else { format!("prior-{}", level.name) })
 }
 
-/// The folder of the codes of a run's data at its newest checkpoint, which are extracted where they are not there.
-fn extracted(run: &Run) -> Result<PathBuf> {
-    let dir = codes_at(&run.run, checkpoint::latest(&run.run)?.map(|s| s.step))?;
-    // The test split is written last.
-    if dir.join("test.npy").is_file() {
+/// Refuses a prior of codes that another checkpoint made.
+fn current(run: &Path, prior: &Path, label: &str) -> Result<()> {
+    if is_of(prior, label) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "the prior in {} is of the codes of another checkpoint than {label}, the newest of {1}: `elbo prior {1} --force` trains \
+         it anew",
+        prior.display(),
+        run.display()
+    )))
+}
+
+/// Whether the prior in a folder is of the codes that a checkpoint made.
+fn is_of(prior: &Path, label: &str) -> bool {
+    let config =
+        config::load(&prior.join("config.toml").display().to_string()).and_then(|table| config::resolve(&table));
+    config.is_ok_and(|c| Path::new(&c.data.name).file_name().is_some_and(|name| name == label))
+}
+
+/// `RUN/codes/step-N-CHECKSUM`, the codes of a run's data at its newest checkpoint, as an absolute path; what of them is not
+/// there is extracted.
+fn extracted(run: &Run, label: &str) -> Result<PathBuf> {
+    let absolute = std::path::absolute(&run.run).map_err(|e| Error::io("cannot find", &run.run, &e))?;
+    let dir = absolute.join("codes").join(label);
+    let there = |split: &str| dir.join(format!("{split}.npy")).is_file();
+    let validation = run.config()?.data.validation > 0;
+    if there("train") && there("test") && (there("validation") || !validation) {
         return Ok(dir);
     }
     std::fs::create_dir_all(&dir).map_err(|e| Error::io("cannot make the folder", &dir, &e))?;
@@ -129,53 +156,39 @@ fn extracted(run: &Run) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// `RUN/codes/step-N`, as an absolute path.
-fn codes_at(run: &Path, step: Option<u64>) -> Result<PathBuf> {
-    let step = step.ok_or_else(|| Error::failure(format!("{} has no checkpoint yet", run.display())))?;
-    let absolute = std::path::absolute(run).map_err(|e| Error::io("cannot find", run, &e))?;
-    Ok(absolute.join("codes").join(step_name(step)))
-}
-
-fn step_name(step: u64) -> String {
-    format!("step-{step}")
-}
-
-/// Whether every level of a run has a prior, of the codes as they are.
+/// Whether a run has a prior.
 pub fn exists(run: &Run, t: &Trained) -> bool {
-    let levels = t.session.levels();
-    let current = |level: &Level| {
-        let c = Run { run: folder(&run.run, level), data: None, ..run.clone() }.config();
-        c.is_ok_and(|c| {
-            Path::new(&c.data.name).file_name().is_some_and(|name| name.to_string_lossy() == step_name(t.step))
-        })
-    };
-    !levels.is_empty() && levels.iter().all(current)
+    t.session.levels().iter().any(|level| folder(&run.run, level).join("config.toml").is_file())
 }
 
-/// The trained priors of a run, its coarsest level first; or why there are none.
+/// The trained priors of a run, its coarsest level first; or why there are none. A note says where one was not trained to its
+/// end.
 pub fn open(run: &Run, t: &Trained) -> Result<Vec<Session>> {
-    let codes = codes_at(&run.run, Some(t.step))?;
-    let mut priors = Vec::new();
-    for level in t.session.levels() {
-        let dir = folder(&run.run, &level);
+    let here = run.run.display();
+    let folders: Vec<PathBuf> = t.session.levels().iter().map(|level| folder(&run.run, level)).collect();
+    for dir in &folders {
         if !dir.join("config.toml").is_file() {
             return Err(Error::usage(format!(
-                "{0} has no prior over its codes yet: `elbo prior {0}` trains it",
-                run.run.display()
+                "there is no prior in {} yet: `elbo prior {here}` trains it",
+                dir.display()
             )));
         }
-        // Beside the run, wherever it was when the prior was trained.
+        current(&run.run, dir, &t.checkpoint)?;
+    }
+    let codes = extracted(run, &t.checkpoint)?;
+    let mut priors = Vec::new();
+    for dir in folders {
         let of = Run { run: dir, data: Some(codes.display().to_string()), ..run.clone() };
-        let there = Run { data: None, ..of.clone() }.config()?.data.name;
-        if Path::new(&there).file_name() != codes.file_name() {
-            return Err(Error::usage(format!(
-                "the prior in {} is of codes of another checkpoint than step {}: `elbo prior {} --force` trains it anew",
-                of.run.display(),
-                t.step,
-                run.run.display()
-            )));
+        let Trained { session, step, .. } = of.open_encoder()?;
+        let train = &session.config.train;
+        let all = if train.steps > 0 { train.steps } else { train.epochs * session.steps_per_epoch() };
+        if step < all {
+            note(format_args!(
+                "note: the prior in {} stopped at step {step} of {all}; `elbo prior {here} --resume` goes on with it",
+                of.run.display()
+            ));
         }
-        priors.push(of.open_encoder()?.session);
+        priors.push(session);
     }
     Ok(priors)
 }

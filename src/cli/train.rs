@@ -52,6 +52,11 @@ pub struct Sitting {
 }
 
 impl Sitting {
+    /// Whether it goes on.
+    pub fn goes_on(&self) -> bool {
+        self.resume
+    }
+
     /// Whether it begins where nothing is.
     pub fn is_new(&self) -> bool {
         !self.force && !self.resume

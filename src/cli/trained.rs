@@ -2,7 +2,7 @@
 
 use super::common::{Common, load_data, show};
 use crate::checkpoint::{self, Saved};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Model};
 use crate::data::Dataset;
 use crate::exec::Executor;
 use crate::train::Session;
@@ -33,6 +33,8 @@ pub struct Trained {
     pub session: Session,
     /// The step of the checkpoint.
     pub step: u64,
+    /// What tells the checkpoint from others; see [`Saved::label`].
+    pub checkpoint: String,
     /// The data set.
     pub data: Dataset,
 }
@@ -60,6 +62,14 @@ impl Run {
         let mut c = config::resolve(&table)?;
         if let Some(name) = &self.data {
             c.data.name = super::common::data_name(name);
+        } else if matches!(c.model, Model::Prior(_)) {
+            // Its codes lie beside it, wherever the run was when it was trained.
+            let path = std::path::absolute(&self.run).map_err(|e| Error::io("cannot find", &self.run, &e))?;
+            let name = Path::new(&c.data.name).file_name();
+            let beside = path.parent().zip(name).map(|(run, name)| run.join("codes").join(name));
+            if let Some(beside) = beside.filter(|dir| dir.is_dir()) {
+                c.data.name = beside.display().to_string();
+            }
         }
         Ok(c)
     }
@@ -82,7 +92,7 @@ impl Run {
         session.config.train.seed = self.seed.unwrap_or(c.train.seed);
         session.begin_epoch(0)?;
         session.begin()?;
-        Ok(Trained { session, step: 0, data })
+        Ok(Trained { session, step: 0, checkpoint: String::new(), data })
     }
 
     /// A session that encodes other data than the run's, by its newest whole checkpoint or by its first weights.
@@ -94,7 +104,8 @@ impl Run {
         Ok(session)
     }
 
-    fn saved(&self) -> Result<Saved> {
+    /// The newest whole checkpoint.
+    pub fn saved(&self) -> Result<Saved> {
         checkpoint::latest(&self.run)?
             .ok_or_else(|| Error::failure(format!("{} has no checkpoint yet", self.run.display())))
     }
@@ -117,7 +128,7 @@ impl Run {
         if let Some(seed) = self.seed {
             session.config.train.seed = seed;
         }
-        Ok(Trained { session, step: saved.step, data })
+        Ok(Trained { session, step: saved.step, checkpoint: saved.label(), data })
     }
 
     /// Where a picture goes: what was asked, or a name in the run's samples/.

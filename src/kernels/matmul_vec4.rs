@@ -107,7 +107,9 @@ impl Form {
     /// The form that override values mean.
     pub fn of(c: &Consts) -> Self {
         let [act, slope] = [c[3], c[5]].map(|a| Act::ALL[a as usize]);
-        Self { ta: c[0] != 0, tb: c[1] != 0, bias: c[2] != 0, act, add: c[4] != 0, slope, wg: (c[6], c[7]) }
+        // A kernel of one workgroup has no overrides of it.
+        let [x, y] = [6, 7].map(|i| c.get(i).copied().unwrap_or(16));
+        Self { ta: c[0] != 0, tb: c[1] != 0, bias: c[2] != 0, act, add: c[4] != 0, slope, wg: (x, y) }
     }
 
     /// The override values of this form.
@@ -313,8 +315,13 @@ impl Twin for MatmulVec4 {
     }
 }
 
-/// The cases of both kernels: whatever `can` do of the forms and shapes below.
+/// The cases of the kernels of products: whatever `can` do of the forms and shapes below.
 pub fn cases(can: impl Fn(usize, usize, usize, bool, bool) -> bool) -> Vec<Case> {
+    cases_of(can, 70_001)
+}
+
+/// The same with sums of `most` terms.
+pub fn cases_of(can: impl Fn(usize, usize, usize, bool, bool) -> bool, most: usize) -> Vec<Case> {
     const FORMS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
     const REAL: Values = Values::Straddling { extreme: 30.0 };
     // (m, n, k, batch): ones, primes, a tile and one (or one vec4) more and less of each extent, tails of k, the
@@ -365,7 +372,7 @@ pub fn cases(can: impl Fn(usize, usize, usize, bool, bool) -> bool) -> Vec<Case>
     }
     // Sums of more terms than the iterations that llvmpipe grants an invocation.
     for ((ta, tb), sets) in FORMS.into_iter().zip(of_form) {
-        let k = if can(4, 4, 70_001, ta, tb) { 70_001 } else { 70_004 };
+        let k = if can(4, 4, most, ta, tb) { most } else { most + 3 };
         if can(4, 4, k, ta, tb) {
             let (bias, act, add, slope, wg) = sets[0];
             cases.push(case(Form { ta, tb, bias, act, add, slope, wg }, (4, 4, k, 1), Values::Integers));

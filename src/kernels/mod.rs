@@ -26,6 +26,7 @@ pub mod lstm;
 pub mod lstm_grad;
 pub mod map;
 pub mod matmul_scalar;
+pub mod matmul_tiled;
 pub mod matmul_vec4;
 pub mod moving;
 pub mod outlines;
@@ -73,6 +74,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<lstm_grad::LstmGrad>(PhantomData),
     &Handle::<map::Map>(PhantomData),
     &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
+    &Handle::<matmul_tiled::MatmulTiled>(PhantomData),
     &Handle::<matmul_vec4::MatmulVec4>(PhantomData),
     &Handle::<moving::Moving>(PhantomData),
     &Handle::<patches::Patches>(PhantomData),

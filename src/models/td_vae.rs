@@ -111,12 +111,13 @@ impl TdVae {
         self.ladder(net, given, |layer, _| z[layer])
     }
 
-    /// What is given, and t2 − t1 in units of the longest jump where it is told.
+    /// What is given, and t2 − t1 in units of the longest usual jump where it is told: in those of the longest of all, the usual
+    /// ones would hardly differ.
     fn told<'g>(&self, given: Tensor<'g>, elapsed: Tensor<'g>) -> Tensor<'g> {
         if !self.elapsed {
             return given;
         }
-        let (shape, unit) = (elapsed.shape(), 1.0 / self.longest() as f64);
+        let (shape, unit) = (elapsed.shape(), 1.0 / self.jumps[1] as f64);
         concat(given, (elapsed * unit).reshape(&[shape[0], shape[1], 1]))
     }
 

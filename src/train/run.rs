@@ -5,7 +5,7 @@ use super::pictures::{self, Standing};
 use super::profile::Profile;
 use super::{Evaluation, Means, Progress, Record, Session};
 use crate::checkpoint::{self, write_whole};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Model};
 use crate::exec::Ticket;
 use crate::graph::SKIPPED;
 use crate::values::{Error, Result, note};
@@ -88,7 +88,12 @@ impl RunOptions {
             }
             Start::Resume => {
                 let path = self.out.join("config.toml");
-                let there = config::resolve(&config::load(&path.display().to_string())?)?;
+                let mut there = config::resolve(&config::load(&path.display().to_string())?)?;
+                // Codes are named by the checkpoint that they are made of, wherever they lie.
+                let codes = |c: &Config| Path::new(&c.data.name).file_name().map(ToOwned::to_owned);
+                if matches!((&c.model, &there.model), (Model::Prior(_), Model::Prior(_))) && codes(c) == codes(&there) {
+                    there.data.name.clone_from(&c.data.name);
+                }
                 let free = |key: &str| checkpoint::FREE.contains(&key);
                 match config::differences(c, &there).into_iter().find(|(key, _)| !free(key)) {
                     Some((_, text)) => Err(Error::usage(format!(
@@ -129,6 +134,13 @@ impl RunOptions {
                 if old.exists() {
                     fs::remove_file(&old).map_err(|e| Error::io("cannot remove", &old, &e))?;
                 }
+            }
+        }
+        // Of another run are what `elbo prior` made of it, too.
+        for name in ["codes", "prior", "prior-top", "prior-bottom"].into_iter().filter(|_| self.start == Start::Force) {
+            let sub = self.out.join(name);
+            if sub.is_dir() {
+                fs::remove_dir_all(&sub).map_err(|e| Error::io("cannot empty", &sub, &e))?;
             }
         }
         for name in ["checkpoints", "samples"] {

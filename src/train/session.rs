@@ -5,6 +5,7 @@ use super::labels;
 use super::metrics::{Means, shown};
 use super::phases::{self, Part, Phase};
 use super::programs::{self, Program, SetShape, output_path};
+use super::unigram;
 use crate::config::{Config, Likelihood};
 use crate::data::{Dataset, Images, Sequence, Split, Stored};
 use crate::exec::{Executor, PlanId, Span, Ticket};
@@ -62,7 +63,11 @@ fn sequences(c: &Config, data: &Dataset) -> Result<()> {
     let (kind, name) = (c.model.kind(), &data.name);
     if let Some(prior) = models::of(&c.model).autoregressive() {
         return match data.sequence {
-            Some(Sequence { frames, stored: Stored::Reals }) if frames >= prior.example() => Ok(()),
+            Some(Sequence { frames, stored: Stored::Reals }) if frames >= prior.example() => {
+                [&data.train, &data.validation, &data.test]
+                    .into_iter()
+                    .try_for_each(|split| unigram::in_book(prior, split))
+            }
             _ => Err(Error::usage(format!(
                 "a prior learns the codes of a run, and `{name}` is a data set: `elbo prior RUN` makes them, and trains it"
             ))),
@@ -560,7 +565,7 @@ impl Session {
     }
 
     /// Refuses a prior where a model with an encoder is wanted.
-    fn not_a_prior(&self) -> Result<()> {
+    pub fn not_a_prior(&self) -> Result<()> {
         match models::of(&self.config.model).autoregressive() {
             None => Ok(()),
             Some(_) => Err(Error::usage(

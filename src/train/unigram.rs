@@ -4,7 +4,7 @@ use super::Session;
 use crate::config::Prior;
 use crate::data::Split;
 use crate::models;
-use crate::values::Result;
+use crate::values::{Error, Result};
 
 impl Session {
     /// Bits a code of a held-out split by a unigram of the training set; None of a model that is no prior.
@@ -19,15 +19,33 @@ impl Session {
 fn bits(prior: &Prior, train: &Split, held_out: &Split) -> f64 {
     let (books, k) = (prior.map[2], prior.map[3]);
     let mut counts = vec![0u64; books * k];
-    each(prior, train, |book, code| counts[book * k + code.min(k - 1)] += 1);
+    each(prior, train, |book, code| counts[book * k + code] += 1);
     let of_book: Vec<u64> = counts.chunks(k).map(|c| c.iter().sum()).collect();
     let (mut sum, mut n) = (0.0, 0u64);
     each(prior, held_out, |book, code| {
-        let p = (counts[book * k + code.min(k - 1)] + 1) as f64 / (of_book[book] + k as u64) as f64;
+        let p = (counts[book * k + code] + 1) as f64 / (of_book[book] + k as u64) as f64;
         sum -= p.log2();
         n += 1;
     });
     sum / n as f64
+}
+
+/// Refuses codes that a prior's books have not, of its own level and of the one above.
+pub(super) fn in_book(prior: &Prior, split: &Split) -> Result<()> {
+    let (known, k) = (prior.known(), prior.map[3]);
+    let above = prior.above.last().copied().unwrap_or(k);
+    for example in split.bytes().chunks(split.inner) {
+        for (place, code) in example.chunks(4).take(prior.example()).enumerate() {
+            let code = f32::from_le_bytes(code.try_into().expect("four bytes a code")) as usize;
+            let entries = if place < known { above } else { k };
+            if code >= entries {
+                return Err(Error::usage(format!(
+                    "the code {code} is in no book of {entries} entries: these are not the codes that this prior is of"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Each of the level's codes in a split, and its book.
