@@ -88,8 +88,8 @@ def main():
         shown = []
         for name in ROWS[row][2]:
             values = [r[name] for r in results]
-            each = ", ".join(f"{v:.4g}" for v in values)
-            shown.append(f"{name} {statistics.median(values):.4g} ({each})")
+            each = ", ".join(f"{v:.5g}" for v in values)
+            shown.append(f"{name} {statistics.median(values):.5g} ({each})")
         taken = [r["seconds"] for r in results if r["seconds"]]
         seconds = f"{statistics.median(taken):.0f} s" if taken else ""
         seeds = ", ".join(map(str, a.seeds))
