@@ -61,7 +61,7 @@ pub fn bench_tune(
         let (plain, mut s) = (time(e, &all[0])?, time(e, way)?);
         e.clear();
         if s.median > WORTH * plain.median {
-            (way, s) = (&all[0], plain.clone());
+            (way, s) = (&all[0], plain);
         }
         let groups = way.kernel.overrides().iter().zip(&way.call.consts).filter(|(o, _)| o.starts_with("WG"));
         let sizes: Vec<String> = groups.map(|(_, v)| v.to_string()).collect();

@@ -111,7 +111,10 @@ mod tests {
         assert_eq!(listed.len(), RECIPES.len(), "a name is listed twice");
         let measured = include_str!("../../assets/recipes/README.md");
         for name in names() {
-            assert!(measured.contains(&format!("`{name}`")), "assets/recipes/README.md does not say what {name} comes to");
+            assert!(
+                measured.contains(&format!("`{name}`")),
+                "assets/recipes/README.md does not say what {name} comes to"
+            );
         }
     }
 

@@ -83,12 +83,16 @@ struct Cache {
     choices: Vec<Measured>,
 }
 
+/// A call by the name of its kernel, its overrides and its parameters.
+type Named = (String, Vec<u32>, Vec<u32>);
+
 /// What an adapter takes.
 #[derive(Default)]
 pub struct Choices {
     /// Workgroups share fast memory, and each invocation has few registers: any real GPU.
     real: bool,
-    measured: HashMap<(String, Vec<u32>, Vec<u32>), (String, Vec<u32>)>,
+    /// By kernel, overrides and parameters of a call: the kernel and the overrides to take.
+    measured: HashMap<Named, (String, Vec<u32>)>,
 }
 
 impl Choices {
