@@ -31,7 +31,7 @@ ROWS = {
     "k-sparse": (f"k-sparse {ONE_LAYER}", "--probe=codes --set model.alpha=3", [PROBE, "squared error"]),
     "vae": ("vae --epochs 5", FIRST_1000, ["NLL", "-ELBO", "active units"]),
     "iwae": ("iwae --epochs 5", FIRST_1000, ["NLL", "-IWAE", "active units"]),
-    "vae-pythae": ("vae-pythae --epochs 30", "--samples 200 --seed 1", ["NLL", "-ELBO", "active units"]),
+    "vae-pythae": ("vae-pythae --epochs 15", "--samples 200 --seed 1", ["NLL", "-ELBO", "active units"]),
     "beta-vae-1": ("beta-vae-sprites --set model.beta=1", "--disentanglement", SCORES),
     "beta-vae-4": ("beta-vae-sprites", "--disentanglement", SCORES),
     "untrained": ("beta-vae-sprites", "--disentanglement --untrained", SCORES[:2]),
