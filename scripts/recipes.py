@@ -31,7 +31,7 @@ ROWS = {
     "k-sparse": (f"k-sparse {ONE_LAYER}", "--probe=codes --set model.alpha=3", [PROBE, "squared error"]),
     "vae": ("vae --epochs 5", FIRST_1000, ["NLL", "-ELBO", "active units"]),
     "iwae": ("iwae --epochs 5", FIRST_1000, ["NLL", "-IWAE", "active units"]),
-    "vae-pythae": ("vae-pythae --epochs 30", "--samples 200 --seed 1", ["NLL", "-ELBO", "active units"]),
+    "vae-pythae": ("vae-pythae --epochs 15", "--samples 200 --seed 1", ["NLL", "-ELBO", "active units"]),
     "beta-vae-1": ("beta-vae-sprites --set model.beta=1", "--disentanglement", SCORES),
     "beta-vae-4": ("beta-vae-sprites", "--disentanglement", SCORES),
     "untrained": ("beta-vae-sprites", "--disentanglement --untrained", SCORES[:2]),
@@ -88,8 +88,8 @@ def main():
         shown = []
         for name in ROWS[row][2]:
             values = [r[name] for r in results]
-            each = ", ".join(f"{v:.4g}" for v in values)
-            shown.append(f"{name} {statistics.median(values):.4g} ({each})")
+            each = ", ".join(f"{v:.5g}" for v in values)
+            shown.append(f"{name} {statistics.median(values):.5g} ({each})")
         taken = [r["seconds"] for r in results if r["seconds"]]
         seconds = f"{statistics.median(taken):.0f} s" if taken else ""
         seeds = ", ".join(map(str, a.seeds))

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
-const PAPERS: [(&str, &str); 3] = [
+const PAPERS: [(&str, &str); 4] = [
     ("README.md", include_str!("../README.md")),
     ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md")),
     ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md")),
+    ("assets/recipes/README.md", include_str!("../assets/recipes/README.md")),
 ];
 const FOLDERS: [&str; 7] = ["src/", "shaders/", "tests/", "assets/", "scripts/", "benches/", ".ci/"];
 

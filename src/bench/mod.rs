@@ -10,6 +10,7 @@ mod scale;
 mod spread;
 mod startup;
 mod train;
+mod tune;
 
 pub use baseline::Baseline;
 pub use ceilings::{Ceilings, bench_ceilings};
@@ -19,6 +20,7 @@ pub use scale::{BATCH, BATCHES, WIDTHS, bench_scale};
 pub use spread::Spread;
 pub use startup::bench_startup;
 pub use train::{TrainBench, bench_train};
+pub use tune::bench_tune;
 
 /// The benchmarks.
 pub mod kinds {
@@ -27,4 +29,5 @@ pub mod kinds {
     pub use super::scale::KIND as SCALE;
     pub use super::startup::KIND as STARTUP;
     pub use super::train::KIND as TRAIN;
+    pub use super::tune::KIND as TUNE;
 }

@@ -4,10 +4,14 @@ use super::check::chosen;
 use super::common::{Changes, Common, load_data, show};
 use crate::bench::{
     BATCHES, Baseline, Format, Kind, Record, Sheet, WIDTHS, bench_ceilings, bench_kernels, bench_scale, bench_startup,
-    bench_train, kinds,
+    bench_train, bench_tune, kinds,
 };
+use crate::config::Config;
 use crate::data::Dataset;
-use crate::values::{Error, Result};
+use crate::exec;
+use crate::exec::gpu::choice::keep;
+use crate::train::Session;
+use crate::values::{Error, Result, note};
 use clap::Subcommand;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -29,6 +33,8 @@ enum What {
     Train(Train),
     /// How the cost of a step grows with the batch (32 to 4096) and with the width (256 to 4096)
     Scale(Scale),
+    /// Every way to compute what a recipe's step dispatches, timed; later runs on this adapter take the best
+    Tune(Tune),
     /// From the start of the process to its first finished step, cold and warm caches
     Startup(Startup),
 }
@@ -122,6 +128,19 @@ struct Scale {
 }
 
 #[derive(clap::Args)]
+struct Tune {
+    /// Recipes, as in vae,ae
+    #[arg(long, default_value = "vae", value_delimiter = ',')]
+    recipe: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    changes: Changes,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(clap::Args)]
 struct Startup {
     /// The recipe
     #[arg(long, default_value = "vae")]
@@ -142,15 +161,16 @@ pub fn run(a: Args) -> Result<()> {
     match a.what {
         What::Ceilings(a) => {
             let mut each = a.output.sheet(&kinds::CEILINGS)?;
-            bench_ceilings(&mut *a.common.open()?, &mut each).map(|_| ())
+            bench_ceilings(&mut *exec::open_as_written(&a.common.choice()?)?, &mut each).map(|_| ())
         }
         What::Kernels(a) => {
             let kernels = chosen(a.only.as_deref())?;
             let mut each = a.output.sheet(&kinds::KERNELS)?;
-            bench_kernels(&mut *a.common.open()?, &kernels, &mut each)
+            bench_kernels(&mut *exec::open_as_written(&a.common.choice()?)?, &kernels, &mut each)
         }
         What::Train(a) => train(&a),
         What::Scale(a) => scale(&a),
+        What::Tune(a) => tune(&a),
         What::Startup(a) => startup(&a),
     }
 }
@@ -182,6 +202,31 @@ fn scale(a: &Scale) -> Result<()> {
     let make = |set: &[String]| a.changes.and(set.iter().cloned()).resolve(&a.recipe);
     let data: Dataset = load_data(&make(&[])?)?;
     bench_scale(a.common.open()?, &make, &data, (&a.batch, &a.width), &mut each)
+}
+
+fn tune(a: &Tune) -> Result<()> {
+    let mut each = a.output.sheet(&kinds::TUNE)?;
+    let choice = a.common.choice()?;
+    if exec::adapter(&choice)?.is_none() {
+        return Err(Error::usage(format!(
+            "--device {choice} is no GPU here: only there is a choice between ways to compute a call"
+        )));
+    }
+    let configs: Vec<Config> = a.recipe.iter().map(|recipe| a.changes.resolve(recipe)).collect::<Result<_>>()?;
+    for config in configs {
+        // A session of the run itself: its plan is what is tuned.
+        let session = Session::new(exec::open_as_written(&choice)?, &config, load_data(&config)?, None)?;
+        let plan = session.plan(0).clone();
+        let info = session.exec.info().clone();
+        drop(session);
+        let found = bench_tune(&mut *exec::open_as_written(&choice)?, &plan, &mut each)?;
+        let path = keep(&info.adapter, &info.driver, found)?;
+        note(format_args!(
+            "{} keeps the choices for this adapter; without it, they are those of its class",
+            path.display()
+        ));
+    }
+    Ok(())
 }
 
 fn startup(a: &Startup) -> Result<()> {

@@ -109,6 +109,13 @@ mod tests {
         let listed: BTreeSet<String> = names().map(|n| format!("{n}.toml")).collect();
         assert_eq!(files, listed);
         assert_eq!(listed.len(), RECIPES.len(), "a name is listed twice");
+        let measured = std::fs::read_to_string(format!("{folder}/README.md")).unwrap();
+        for name in names() {
+            assert!(
+                measured.contains(&format!("`{name}`")),
+                "assets/recipes/README.md does not say what {name} comes to"
+            );
+        }
     }
 
     #[test]

@@ -55,10 +55,19 @@ impl std::fmt::Display for Choice {
     }
 }
 
-/// Opens what was chosen.
+/// Opens what was chosen. On a GPU it takes the ways to compute a call that suit the adapter: [`choice`](super::gpu::choice).
 pub fn open(choice: &Choice) -> Result<Box<dyn Executor>> {
+    opened(choice, Gpu::choosing)
+}
+
+/// The same, but every call is computed as it is written: to measure kernels by their names.
+pub fn open_as_written(choice: &Choice) -> Result<Box<dyn Executor>> {
+    opened(choice, |gpu| gpu)
+}
+
+fn opened(choice: &Choice, with: fn(Gpu) -> Gpu) -> Result<Box<dyn Executor>> {
     Ok(match adapter(choice)? {
-        Some(a) => Box::new(Gpu::new(Context::open(&a, false)?)),
+        Some(a) => Box::new(with(Gpu::new(Context::open(&a, false)?))),
         None if *choice == Choice::Reference => Box::new(Reference::reference()),
         None => Box::new(Cpu::cpu()),
     })

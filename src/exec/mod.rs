@@ -10,7 +10,7 @@ mod reference;
 pub use cpu::ceiling;
 pub use cpu::fast::product;
 pub use cpu::{Cpu, FAST};
-pub use device::{Choice, adapter, open};
+pub use device::{Choice, adapter, open, open_as_written};
 pub use host::Host;
 pub use once::{run, run_seeded};
 pub use reference::Reference;

@@ -1,6 +1,7 @@
 //! `gpu`: a plan through wgpu, its only user. Everything that replaying needs is made at [`Executor::load`]; a submit
 //! encodes one compute pass over all its steps and copies the metrics to a ring of staging buffers.
 
+pub mod choice;
 mod context;
 mod pipelines;
 mod probe;
@@ -11,6 +12,7 @@ use super::{DeviceInfo, Executor, PlanId, Span, Ticket, create_scratch, split_ro
 use crate::kernels::StepRow;
 use crate::plan::{Buffer, Dispatch, LOG_ROWS, Plan, View};
 use crate::values::{DType, Error, HostBuf, Result};
+use choice::{Choices, Way};
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 use pipelines::{Compiled, Pipelines};
 use std::collections::{HashMap, VecDeque};
@@ -65,15 +67,17 @@ pub struct Gpu {
     staging: Vec<wgpu::Buffer>,
     pending: VecDeque<Pending>,
     tickets: u64,
+    /// Ways to compute calls that are taken in place of those that plans name.
+    choices: Option<Choices>,
 }
 
 impl Gpu {
-    /// An empty Store on an open device.
+    /// An empty Store on an open device, which computes every call as it is written.
     pub fn new(context: Context) -> Self {
         let info = DeviceInfo {
             device: "gpu",
             adapter: context.info.name.clone(),
-            driver: format!("{} {}", context.info.driver, context.info.driver_info).trim().to_string(),
+            driver: choice::driver(&context.info),
             binding_elements: (context.limits.max_storage_buffer_binding_size / 4) as usize,
         };
         let steps = context.device.create_buffer(&wgpu::BufferDescriptor {
@@ -92,7 +96,14 @@ impl Gpu {
             staging: Vec::new(),
             pending: VecDeque::new(),
             tickets: 0,
+            choices: None,
         }
+    }
+
+    /// The same, taking the ways to compute a call that suit the adapter.
+    pub fn choosing(mut self) -> Self {
+        self.choices = Some(Choices::of(&self.context.info));
+        self
     }
 
     /// The device.
@@ -135,7 +146,9 @@ impl Gpu {
         uniforms: &wgpu::Buffer,
         at: u64,
     ) -> Result<Ready> {
-        let compiled = self.pipelines.get(&self.context, d.kernel, &d.call)?;
+        let plain = || Way { kernel: d.kernel, call: d.call.clone() };
+        let Way { kernel, call } = self.choices.as_ref().map_or_else(plain, |c| c.way(d.kernel, &d.call));
+        let compiled = self.pipelines.get(&self.context, kernel, &call)?;
         let range = |buffer, offset: u64, bytes: u64| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZero::new(bytes) })
         };
@@ -159,12 +172,12 @@ impl Gpu {
             entries.push(wgpu::BindGroupEntry { binding, resource: range(&self.steps, 0, UNIFORM) });
         }
         let group = self.context.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(d.kernel.name()),
+            label: Some(kernel.name()),
             layout: &compiled.layout,
             entries: &entries,
         });
         self.context.check()?;
-        let groups = d.kernel.work(&d.call).workgroups.max(1);
+        let groups = kernel.work(&call).workgroups.max(1);
         let groups = if groups <= FOLD { (groups as u32, 1) } else { (FOLD as u32, groups.div_ceil(FOLD) as u32) };
         let uses_step = i.step.is_some();
         Ok(Ready { compiled, group, groups, uses_step })
