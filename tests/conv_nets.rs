@@ -3,9 +3,11 @@
 #[path = "common/run.rs"]
 mod run;
 
+use elbo::checkpoint;
 use elbo::config::{Config, Convolution};
+use elbo::exec::Choice;
 use elbo::models::architecture;
-use elbo::train::programs;
+use elbo::train::{Session, programs};
 use run::{mean, refusal, session, settings, steps, ten_losses_agree};
 
 /// Both networks, for images of 28 × 28 in a second or two.
@@ -131,4 +133,44 @@ fn layers_are_written_as_they_are_read() {
     let c = settings("vae", &["model.conv=[[8,4,2],[8,3,2,4]]"]);
     assert!(c.to_toml().contains("\nconv = [[8, 4, 2], [8, 3, 2, 4]]\n"), "{}", c.to_toml());
     assert_eq!(c.model.conv()[0], Convolution { channels: 8, kernel: 4, stride: 2, mirror: 4 });
+}
+
+/// In files weights have the axes of the field: [out, in, kh, kw], of transposed convolutions [in, out, kh, kw], their moments
+/// too; and come back to the same bits.
+#[test]
+fn files_have_the_axes_of_the_field() {
+    let c = settings("ae", &small(&[]));
+    let mut s = session(&Choice::Cpu, &c);
+    steps(&mut s, 2);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("checkpoints")).unwrap();
+    let path = checkpoint::save(&mut s, 2, &checkpoint::Progress::default(), folder.path()).unwrap();
+    let saved = checkpoint::read(&path).unwrap();
+    let stored = |s: &mut Session, kind: &str, path: &str| {
+        let place = s.layout.places[s.layout.find(path).unwrap()];
+        let bucket = s.exec.read(&format!("{kind}/{}", s.layout.buckets[place.bucket].name)).unwrap();
+        bucket.f32()[place.offset..].to_vec()
+    };
+    for (kind, prefix) in [("params", ""), ("adam.m", "adam.m.")] {
+        let (shape, values) = saved.tensor(&format!("{prefix}encoder.conv.1.weight")).unwrap();
+        let (w, v) = (stored(&mut s, kind, "encoder.conv.1.weight"), values.f32());
+        assert_eq!(shape, &[8, 8, 3, 3]);
+        for (o, i, y, x) in [(0, 1, 2, 0), (7, 3, 0, 1), (4, 4, 1, 2)] {
+            assert_eq!(v[((o * 8 + i) * 3 + y) * 3 + x], w[((o * 3 + y) * 3 + x) * 8 + i], "{kind} {o} {i} {y} {x}");
+        }
+        let (shape, values) = saved.tensor(&format!("{prefix}decoder.output.weight")).unwrap();
+        let (w, v) = (stored(&mut s, kind, "decoder.output.weight"), values.f32());
+        assert_eq!(shape, &[8, 1, 4, 4]);
+        for (i, y, x) in [(0, 1, 2), (7, 3, 0), (4, 2, 1)] {
+            assert_eq!(v[(i * 4 + y) * 4 + x], w[(y * 4 + x) * 8 + i], "{kind} {i} {y} {x}");
+        }
+    }
+    let mut other = session(&Choice::Cpu, &c);
+    checkpoint::restore(&mut other, &saved, true).unwrap();
+    for kind in ["params", "adam.v"] {
+        for path in ["encoder.conv.1.weight", "decoder.output.weight"] {
+            let n = s.layout.params[s.layout.find(path).unwrap()].shape.len();
+            assert_eq!(stored(&mut other, kind, path)[..n], stored(&mut s, kind, path)[..n], "{kind} {path}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// The metadata key.
 const META: &str = "elbo";
 /// The version of what stands under it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// As it stands in the header, with the quotes of JSON in JSON.
 const CHECKSUM: &[u8] = br#"\"checksum\":\""#;
 /// A checksum that is not yet computed.

@@ -10,6 +10,7 @@ pub use format::{Progress, Saved, read};
 use crate::config::{self, Config};
 use crate::train::Session;
 use crate::values::{DType, Error, HostBuf, Result};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// The settings that may change when a run goes on: how long it does.
@@ -29,6 +30,15 @@ struct Place {
     path: String,
     offset: usize,
     weight: bool,
+    /// The order of its axes in a file, where that is another; `dims` are those of the Store.
+    axes: Option<[usize; 4]>,
+}
+
+impl Place {
+    /// Its extents in a file.
+    fn filed(&self) -> Vec<usize> {
+        self.axes.map_or_else(|| self.dims.clone(), |axes| axes.iter().map(|&a| self.dims[a]).collect())
+    }
 }
 
 /// What a session's training step keeps from step to step: weights by name (`encoder.0.weight`), optimizer state by the
@@ -45,11 +55,12 @@ fn places(session: &Session) -> Vec<Place> {
                     let weight = kind == "params";
                     let name = if weight { p.path.clone() } else { format!("{kind}.{}", p.path) };
                     let (dims, path) = (p.shape.dims().to_vec(), path.clone());
-                    all.push(Place { name, dims, dtype, path, offset: place.offset, weight });
+                    all.push(Place { name, dims, dtype, path, offset: place.offset, weight, axes: p.axes });
                 }
             }
             None => {
-                all.push(Place { name: path.clone(), dims: vec![store.len], dtype, path, offset: 0, weight: false })
+                let (name, dims) = (path.clone(), vec![store.len]);
+                all.push(Place { name, dims, dtype, path, offset: 0, weight: false, axes: None })
             }
         }
     }
@@ -67,12 +78,30 @@ fn collect(session: &mut Session) -> Result<Vec<Named>> {
         }
         let range = p.offset..p.offset + p.dims.iter().product::<usize>();
         let values = match &whole.1 {
-            HostBuf::F32(v) => HostBuf::F32(v[range].to_vec()),
+            HostBuf::F32(v) => HostBuf::F32(match p.axes {
+                Some(axes) => permuted(&v[range], &p.dims, axes),
+                None => v[range].to_vec(),
+            }),
             HostBuf::U32(v) => HostBuf::U32(v[range].to_vec()),
         };
-        tensors.push((p.name, p.dims, values));
+        tensors.push((p.name.clone(), p.filed(), values));
     }
     Ok(tensors)
+}
+
+/// Numbers of these extents with their axes in another order: axis i of the result is `axes[i]`.
+fn permuted(values: &[f32], dims: &[usize], axes: [usize; 4]) -> Vec<f32> {
+    let stride = |axis: usize| dims[axis + 1..].iter().product::<usize>();
+    let [a, b, c, d] = axes.map(|axis| (0..dims[axis]).map(move |i| i * stride(axis)));
+    let mut out = Vec::with_capacity(values.len());
+    for i in a {
+        for j in b.clone() {
+            for k in c.clone() {
+                out.extend(d.clone().map(|l| values[i + j + k + l]));
+            }
+        }
+    }
+    out
 }
 
 /// Puts a checkpoint's tensors into a session of the same model: weights and the model's own state, or (`all`) everything that it keeps. Nothing
@@ -107,17 +136,26 @@ fn restore_some(session: &mut Session, saved: &Saved, places: Vec<Place>) -> Res
     let mut writes = Vec::new();
     for p in places {
         let (shape, values) = saved.tensor(&p.name)?;
-        if *shape != p.dims || values.dtype() != p.dtype {
+        let filed = p.filed();
+        if *shape != filed || values.dtype() != p.dtype {
             let (there, here) = (values.dtype(), p.dtype);
             return Err(saved.bad(&format!(
-                "its {} is {shape:?} of {there:?}, the model's is {:?} of {here:?}: it is of another model",
-                p.name, p.dims
+                "its {} is {shape:?} of {there:?}, the model's is {filed:?} of {here:?}: it is of another model",
+                p.name
             )));
         }
-        writes.push((p.path, p.offset, values));
+        let stored = match (p.axes, values) {
+            (Some(axes), HostBuf::F32(v)) => {
+                // Where each axis of the Store is in the file.
+                let back = [0, 1, 2, 3].map(|a| axes.iter().position(|&x| x == a).expect("axes are an order"));
+                Cow::Owned(HostBuf::F32(permuted(v, &filed, back)))
+            }
+            _ => Cow::Borrowed(values),
+        };
+        writes.push((p.path, p.offset, stored));
     }
     for (path, offset, values) in writes {
-        session.exec.write(&path, offset, values)?;
+        session.exec.write(&path, offset, &values)?;
     }
     Ok(())
 }

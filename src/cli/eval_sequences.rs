@@ -113,11 +113,11 @@ fn oscillating(t: &mut Trained, common: &Common) -> Result<Numbers> {
     Ok(all)
 }
 
-/// An LSTM of as many units that predicts the next value, trained for as many steps as the run.
+/// An LSTM of as many units that predicts the next value, trained on as many sequences as the run.
 fn next_step(t: &Trained, common: &Common, units: usize) -> Result<NextStep> {
-    let (frames, seed) = (t.session.sequence_length(), t.session.config.train.seed);
+    let (frames, c) = (t.session.sequence_length(), &t.session.config.train);
     note(format_args!("training an LSTM of {units} units on the next value for {} steps, to measure beside …", t.step));
-    NextStep::train(common.open()?, &t.data.train, [frames, units], t.step, seed)
+    NextStep::train(common.open()?, &t.data.train, [frames, units], [t.step as usize, c.batch], c.seed)
 }
 
 /// Numbers of each example of the training set, and of a held-out split.

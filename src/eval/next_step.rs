@@ -11,8 +11,8 @@ use crate::plan::{Options, Plan, compile};
 use crate::train::batches;
 use crate::values::{DType, Result};
 
-/// Sequences a step of training, and at a time when states are asked for.
-const BATCH: usize = 64;
+/// Sequences whose states are made at once.
+const ROWS: usize = 64;
 
 /// A trained one: x_{t+1} ≈ w·h_t + b, by the squared error.
 pub struct NextStep {
@@ -33,19 +33,19 @@ fn series(split: &Split, i: usize) -> Vec<f32> {
 }
 
 impl NextStep {
-    /// Trains one of so many units on sequences of so many f32, for so many steps of 64 sequences.
+    /// Trains one of so many units on sequences of so many f32, for so many steps of a batch.
     pub fn train(
         mut exec: Box<dyn Executor>,
         data: &Split,
         [frames, units]: [usize; 2],
-        steps: u64,
+        [steps, batch]: [usize; 2],
         seed: u64,
     ) -> Result<Self> {
         let graph = Graph::new();
         let net = Scope::root(&graph, Mode::Train);
-        let x = graph.input("series", &[BATCH, frames]);
-        let y = linear(&(&net / "output"), states(&net, x, units), 1).reshape(&[BATCH, frames]);
-        let box_ = [BATCH, frames - 1];
+        let x = graph.input("series", &[batch, frames]);
+        let y = linear(&(&net / "output"), states(&net, x, units), 1).reshape(&[batch, frames]);
+        let box_ = [batch, frames - 1];
         let loss = (y.slice(&[0, 0], &box_) - x.slice(&[0, 1], &box_)).square().mean(Axes::All);
         let layout = ParamLayout::together(graph.params(), exec.info().binding_elements)?;
         let params: Vec<Tensor<'_>> = layout.params.iter().map(|p| graph.param(&p.path, p.shape, p.init)).collect();
@@ -59,10 +59,10 @@ impl NextStep {
             exec.write(&layout.path(i), 0, &layout.initial(i, seed))?;
         }
         let id = loaded(&mut *exec, &plan)?;
-        for step in 0..steps as usize {
-            let first = step * BATCH;
-            let batch: Vec<f32> = (first..first + BATCH).flat_map(|i| series(data, i % data.len())).collect();
-            exec.write("in/series", 0, &batch.into())?;
+        for step in 0..steps {
+            let first = step * batch;
+            let values: Vec<f32> = (first..first + batch).flat_map(|i| series(data, i % data.len())).collect();
+            exec.write("in/series", 0, &values.into())?;
             let ticket = exec.submit(id, &[row(&scalars, step)])?;
             exec.fetch(ticket)?;
         }
@@ -72,7 +72,7 @@ impl NextStep {
     /// h at a time of every series of a split: n·units numbers.
     pub fn states(&mut self, data: &Split, time: usize) -> Result<Vec<f32>> {
         let mut all = Vec::with_capacity(data.len() * self.units);
-        for (n, firsts) in batches(data.len(), BATCH) {
+        for (n, firsts) in batches(data.len(), ROWS) {
             let graph = Graph::new();
             let x = graph.input(&format!("series.{n}"), &[n, self.frames]);
             let h = states(&Scope::root(&graph, Mode::Evaluate), x, self.units);
@@ -151,7 +151,7 @@ mod tests {
         let sine = |i: usize, t: usize| (0.6 * t as f64 + i as f64 * 1.7).sin() as f32;
         let series: Vec<f32> = (0..n * frames).map(|k| sine(k / frames, k % frames)).collect();
         let data = Split::stored(series.iter().flat_map(|x| x.to_le_bytes()).collect(), vec![], 4 * frames);
-        let mut next = NextStep::train(open(&Choice::Cpu).unwrap(), &data, [frames, 12], 1000, 1).unwrap();
+        let mut next = NextStep::train(open(&Choice::Cpu).unwrap(), &data, [frames, 12], [1000, 64], 1).unwrap();
         let made = next.continued(&series, given, steps).unwrap();
         let mut worst = 0.0f32;
         for (e, made) in made.iter().enumerate() {

@@ -174,10 +174,16 @@ impl Graph {
     /// The parameter of that path, declared at its first use. Panics when a second use asks for another shape.
     #[track_caller]
     pub fn param(&self, path: &str, shape: Shape, init: Init) -> Tensor<'_> {
+        self.param_in_files(path, shape, init, None)
+    }
+
+    /// The same of a parameter whose axes have another order in files: [`ParamDecl::axes`].
+    #[track_caller]
+    pub fn param_in_files(&self, path: &str, shape: Shape, init: Init, axes: Option<[usize; 4]>) -> Tensor<'_> {
         let known = self.inner.borrow().params.iter().position(|p| p.path == path);
         let index = known.unwrap_or_else(|| {
             let mut i = self.inner.borrow_mut();
-            i.params.push(ParamDecl { path: path.into(), shape, init });
+            i.params.push(ParamDecl { path: path.into(), shape, init, axes });
             i.params.len() - 1
         });
         let declared = self.inner.borrow().params[index].shape;

@@ -23,6 +23,8 @@ pub struct ParamDecl {
     pub shape: Shape,
     /// Its first value.
     pub init: Init,
+    /// The order of its axes in files, where the field has another than the kernels: axis i of the file is `axes[i]`.
+    pub axes: Option<[usize; 4]>,
 }
 
 impl ParamDecl {
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     fn decl(path: &str, n: usize) -> ParamDecl {
-        ParamDecl { path: path.into(), shape: Shape::new(&[n]), init: Init::Uniform { bound: 0.5 } }
+        ParamDecl { path: path.into(), shape: Shape::new(&[n]), init: Init::Uniform { bound: 0.5 }, axes: None }
     }
 
     #[test]

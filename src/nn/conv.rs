@@ -56,7 +56,8 @@ pub fn conv_window<'g>(net: &Scope<'g>, x: Tensor<'g>, out: usize, window: Windo
         let (_, channels) = extents(x);
         let [kh, kw] = window.kernel;
         let init = uniform(kh * kw * channels);
-        let w = net.param("weight", &[out, kh, kw, channels], init);
+        // In files [out, in, kh, kw].
+        let w = net.param_in_files("weight", [out, kh, kw, channels], init, [0, 3, 1, 2]);
         let b = net.param("bias", &[out], init);
         let (y, u) = product(x, w, window);
         over(y + b, u)
@@ -105,7 +106,8 @@ pub fn conv_transpose_window<'g>(net: &Scope<'g>, x: Tensor<'g>, out: usize, win
         let (_, channels) = extents(x);
         let [kh, kw] = window.kernel;
         let init = uniform(channels * kh.div_ceil(window.stride[0]) * kw.div_ceil(window.stride[1]));
-        let w = net.param("weight", &[kh, kw, out, channels], init);
+        // In files [in, out, kh, kw].
+        let w = net.param_in_files("weight", [kh, kw, out, channels], init, [3, 2, 0, 1]);
         let b = net.param("bias", &[out], init);
         convolve_transposed(x, w, window) + b
     })

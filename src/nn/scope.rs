@@ -107,6 +107,12 @@ impl<'g> Scope<'g> {
         self.graph.param(&self.name(name), Shape::new(dims), init)
     }
 
+    /// A parameter of four axes, of which axis i of a file is `axes[i]`.
+    #[track_caller]
+    pub fn param_in_files(&self, name: &str, dims: [usize; 4], init: Init, axes: [usize; 4]) -> Tensor<'g> {
+        self.graph.param_in_files(&self.name(name), Shape::new(&dims), init, Some(axes))
+    }
+
     /// A number that may follow a schedule; a constant one is a constant of the graph.
     pub fn scalar(&self, name: &str, schedule: &Schedule) -> Tensor<'g> {
         match schedule {
