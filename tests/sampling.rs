@@ -179,7 +179,7 @@ fn priors_of_two_levels_from_the_command_line() {
     // Wherever the run lies, and whether or not its codes are still there.
     fs::rename(at.join("run"), at.join("moved")).unwrap();
     fs::remove_dir_all(at.join("moved/codes")).unwrap();
-    let (_, err) = succeeds(at, "sample moved --device cpu -n 6 --seed 1 --out s.png");
+    let (_, err) = succeeds(at, "sample moved --device cpu -n 6 --seed 1 --set data.limit=40 --out s.png");
     assert!(err.contains("encoding the 128 train examples") && fs::read(at.join("s.png")).unwrap() == one, "{err}");
     succeeds(at, &format!("prior moved {PRIOR} --resume"));
     assert!(checkpoint(at, "moved/prior-bottom", 6) == whole, "to the last bit");

@@ -338,7 +338,8 @@ fn disentanglement(t: &Trained, a: &Args, found: &mut Findings) -> Result<()> {
 /// What the codes cost by the priors over them, and with that the image: −ln p(x) ≤ −ln p(x | c) − ln p(c).
 fn priors(t: &mut Trained, a: &Args, e: &Evaluation, found: &mut Findings) -> Result<()> {
     // Other data would need other codes.
-    if a.run.data.is_some() || a.untrained || !prior::exists(&a.run, t) {
+    let others = a.run.data.is_some() || a.run.set.iter().any(|s| s.trim_start().starts_with("data."));
+    if others || a.untrained || !prior::exists(&a.run, t) {
         return Ok(());
     }
     // The run's own numbers need none of them.

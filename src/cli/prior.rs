@@ -139,12 +139,13 @@ fn extracted(run: &Run, label: &str) -> Result<PathBuf> {
     let absolute = std::path::absolute(&run.run).map_err(|e| Error::io("cannot find", &run.run, &e))?;
     let dir = absolute.join("codes").join(label);
     let there = |split: &str| dir.join(format!("{split}.npy")).is_file();
-    let validation = run.config()?.data.validation > 0;
+    let validation = run.plain().config()?.data.validation > 0;
     if there("train") && there("test") && (there("validation") || !validation) {
         return Ok(dir);
     }
     std::fs::create_dir_all(&dir).map_err(|e| Error::io("cannot make the folder", &dir, &e))?;
-    let mut t = run.open_encoder()?;
+    // Of its own data, whatever else the command is about.
+    let mut t = run.plain().open_encoder()?;
     for split in ["train", "validation", "test"] {
         if let Ok(n) = t.session.examples(split) {
             note(format_args!("encoding the {} {split} examples …", thousands(n as u64)));
@@ -178,7 +179,7 @@ pub fn open(run: &Run, t: &Trained) -> Result<Vec<Session>> {
     let codes = extracted(run, &t.checkpoint)?;
     let mut priors = Vec::new();
     for dir in folders {
-        let of = Run { run: dir, data: Some(codes.display().to_string()), ..run.clone() };
+        let of = Run { run: dir, data: Some(codes.display().to_string()), seed: run.seed, ..run.plain() };
         let Trained { session, step, .. } = of.open_encoder()?;
         let train = &session.config.train;
         let all = if train.steps > 0 { train.steps } else { train.epochs * session.steps_per_epoch() };

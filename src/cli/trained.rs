@@ -40,6 +40,11 @@ pub struct Trained {
 }
 
 impl Run {
+    /// The same run as it is: its own data, seed and settings.
+    pub fn plain(&self) -> Self {
+        Self { data: None, seed: None, set: vec![], ..self.clone() }
+    }
+
     /// The run's settings.
     pub fn config(&self) -> Result<Config> {
         let path = self.run.join("config.toml");
