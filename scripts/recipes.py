@@ -22,7 +22,7 @@ ONE_LAYER = "--set data.validation=10000"
 # The noise of evaluation by one seed: every run is measured on the same binarised images.
 FIRST_1000 = "--samples 500 --seed 1 --set data.limit=1000"
 PROBE = "probe error of codes, %"
-SCORES = ["mig", "factor_vae", "recon", "kl"]
+SCORES = ["mig", "factor_vae", "dci_disentanglement", "recon", "kl"]
 ROWS = {
     "ae": ("ae --set model.hidden=[1000]", "", ["squared error", "pca-30 squared error"]),
     "ae-sigmoid": (f"ae-sigmoid {ONE_LAYER}", "--probe=codes --jacobian", [PROBE, "jacobian norm", "squared error"]),
@@ -34,7 +34,8 @@ ROWS = {
     "vae-pythae": ("vae-pythae --epochs 15", "--samples 200 --seed 1", ["NLL", "-ELBO", "active units"]),
     "beta-vae-1": ("beta-vae-sprites --set model.beta=1", "--disentanglement", SCORES),
     "beta-vae-4": ("beta-vae-sprites", "--disentanglement", SCORES),
-    "untrained": ("beta-vae-sprites", "--disentanglement --untrained", SCORES[:2]),
+    "untrained": ("beta-vae-sprites", "--disentanglement --untrained", SCORES[:3]),
+    "pixels": (f"ae-sigmoid {ONE_LAYER}", "--probe=pixels", ["probe error of pixels, %"]),
 }
 
 
@@ -99,5 +100,7 @@ def main():
 if __name__ == "__main__":
     try:
         main()
+    except FileNotFoundError as e:
+        sys.exit(f"recipes: there is no {e.filename}: build it (cargo build --release), or say where it is (--elbo)")
     except subprocess.CalledProcessError as e:
         sys.exit(f"recipes: `{shlex.join(e.cmd)}` failed with {e.returncode}")

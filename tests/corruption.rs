@@ -57,6 +57,7 @@ fn damage_is_refused_in_a_sentence_and_within_memory() {
     // The file that is damaged, what is loaded, and how much more it may hold than it is long.
     let formats: Vec<(&str, &str, Vec<u8>, usize)> = vec![
         ("idx/train-images-idx3-ubyte", "idx", idx.clone(), 1),
+        ("labels/train-labels-idx1-ubyte", "labels", [&[0, 0, 8, 1, 0, 0, 0, 20][..], &[3; 20]].concat(), 1),
         ("idxgz/train-images-idx3-ubyte.gz", "idxgz", gz(&idx), RATIO),
         ("a.npy", "a.npy", npy("<f4", false, &[20, 4], &floats), 1),
         ("stored.npz", "stored.npz", keras(false), 1),
@@ -64,6 +65,7 @@ fn damage_is_refused_in_a_sentence_and_within_memory() {
         ("dsprites.npz", "dsprites.npz", dsprites(), RATIO),
         ("sequences.npy", "sequences.npy", npy("<f8", false, &[20, 4], &doubles), 1),
         ("sequences.npz", "sequences.npz", npz(&[("x", npy("<f4", false, &[10, 4, 2], &floats))], true), RATIO),
+        ("codes/train.npy", "codes", npy("<u2", false, &[20, 4], &[7; 160]), 1),
         ("a.csv", "a.csv", table.clone().into_bytes(), 1),
         ("b.csv.gz", "b.csv.gz", gz(table.as_bytes()), RATIO),
         ("cifar/data_batch_1.bin", "cifar", [cifar(1), cifar(2), cifar(3)].concat(), 1),
@@ -75,15 +77,18 @@ fn damage_is_refused_in_a_sentence_and_within_memory() {
     for (file, _, whole, _) in &formats {
         put(dir.path(), file, whole);
     }
+    put(dir.path(), "labels/train-images-idx3-ubyte", &idx);
+    put(dir.path(), "codes/test.npy", &npy("<u2", false, &[2, 4], &[7; 16]));
     put(dir.path(), "png/1.png", &picture(true, false, 4));
     put(dir.path(), "jpeg/1.jpg", &picture(true, true, 4));
     put(dir.path(), "grey/1.jpg", &picture(false, true, 4));
     for (file, loaded, whole, ratio) in formats {
         let path = dir.path().join(loaded);
         let options = Options { label: Label::First, ..Options::WHOLE };
-        let load = || match loaded.starts_with("sequences") {
-            true => data::load_sequences(&path, &options),
-            false => data::load(path.to_str().unwrap(), &options),
+        let load = || match loaded {
+            "codes" => data::load_codes(&path, &options),
+            _ if loaded.starts_with("sequences") => data::load_sequences(&path, &options),
+            _ => data::load(path.to_str().unwrap(), &options),
         };
         load().unwrap_or_else(|e| panic!("{file}, whole: {e}"));
         let rng = Philox::new(1, stream(file, 0), 0);
