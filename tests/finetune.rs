@@ -64,8 +64,8 @@ fn the_loss_is_the_cross_entropy_of_a_softmax() {
     }
 }
 
-/// Models whose codes are whole numbers, and take no softmax.
-const WITHOUT: [&str; 2] = ["vq-vae", "vq-vae-2"];
+/// Models whose codes are whole numbers, and take no softmax, and the prior over such.
+const WITHOUT: [&str; 3] = ["vq-vae", "vq-vae-2", "prior"];
 
 #[test]
 fn every_kind_of_encoder_learns_labels() {
