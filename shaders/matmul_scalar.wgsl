@@ -2,7 +2,6 @@
 // TA; op(B): [k, n], stored [n, k] if TB; bias: [n]; slope' in terms of h = slope(.). Any sizes; where they allow it,
 // matmul_vec4 is faster.
 #import index
-#import numerics
 
 override TA: u32;
 override TB: u32;
@@ -13,10 +12,8 @@ override ADD: u32;
 override SLOPE: u32;
 override WGX: u32 = 8u;
 override WGY: u32 = 4u;
-const NONE = 0u;
-const RELU = 1u;
-const SIGMOID = 2u;
-const TANH = 3u;
+// Behind the overrides: it reads two of them, and they are reflected in the order in which they are met.
+#import epilogue
 // What one invocation computes: 8 rows, and twice 4 columns, which lie 4 WGX apart.
 const ROWS = 8u;
 const COLS = 2u;
@@ -35,26 +32,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read> h: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 @group(0) @binding(6) var<uniform> p: Params;
-
-fn activated(v: f32) -> f32 {
-  switch ACT {
-    // select, not max: max(NaN, 0) is 0 on some drivers.
-    case RELU { return select(v, 0.0, v < 0.0); }
-    case SIGMOID { return sigmoid_(v); }
-    case TANH { return tanh_(v); }
-    default { return v; }
-  }
-}
-
-// v slope'(u).
-fn sloped(v: f32, u: f32) -> f32 {
-  switch SLOPE {
-    case RELU { return select(0.0, v, u > 0.0); }
-    case SIGMOID { return v * (u * (1.0 - u)); }
-    case TANH { return v * (1.0 - u * u); }
-    default { return v; }
-  }
-}
 
 // Where rows i … i+3 of op(A) begin. Past the edge the last one stands in: computed, never stored.
 fn row_starts(first: u32, i: u32) -> vec4u {

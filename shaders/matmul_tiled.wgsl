@@ -6,7 +6,6 @@
 // number once, and each invocation multiplies 4 rows by 4 columns of these, 16 apart, so that neighbours read and write
 // neighbours.
 #import index
-#import numerics
 
 override TA: u32;
 override TB: u32;
@@ -15,10 +14,8 @@ override BIAS: u32;
 override ACT: u32;
 override ADD: u32;
 override SLOPE: u32;
-const NONE = 0u;
-const RELU = 1u;
-const SIGMOID = 2u;
-const TANH = 3u;
+// Behind the overrides: it reads two of them, and they are reflected in the order in which they are met.
+#import epilogue
 // Extent of the tile, and of k at a time.
 const TILE = 64u;
 const DEPTH = 16u;
@@ -43,26 +40,6 @@ struct Params {
 // [k][row] and [k][column].
 var<workgroup> ta: array<f32, 1040>;
 var<workgroup> tb: array<f32, 1040>;
-
-fn activated(v: f32) -> f32 {
-  switch ACT {
-    // select, not max: max(NaN, 0) is 0 on some drivers.
-    case RELU { return select(v, 0.0, v < 0.0); }
-    case SIGMOID { return sigmoid_(v); }
-    case TANH { return tanh_(v); }
-    default { return v; }
-  }
-}
-
-// v slope'(u).
-fn sloped(v: f32, u: f32) -> f32 {
-  switch SLOPE {
-    case RELU { return select(0.0, v, u > 0.0); }
-    case SIGMOID { return v * (u * (1.0 - u)); }
-    case TANH { return v * (1.0 - u * u); }
-    default { return v; }
-  }
-}
 
 // op(A) at (i, k), 0 outside.
 fn of_a(first: u32, i: u32, k: u32) -> f32 {

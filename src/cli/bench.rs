@@ -6,10 +6,11 @@ use crate::bench::{
     BATCHES, Baseline, Format, Kind, Record, Sheet, WIDTHS, bench_ceilings, bench_kernels, bench_scale, bench_startup,
     bench_train, bench_tune, kinds,
 };
+use crate::checkpoint::write_whole_at;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::exec;
-use crate::exec::gpu::choice::keep;
+use crate::exec::gpu::choice::kept;
 use crate::train::Session;
 use crate::values::{Error, Result, note};
 use clap::Subcommand;
@@ -220,7 +221,10 @@ fn tune(a: &Tune) -> Result<()> {
         let info = session.exec.info().clone();
         drop(session);
         let found = bench_tune(&mut *exec::open_as_written(&choice)?, &plan, &mut each)?;
-        let path = keep(&info.adapter, &info.driver, found)?;
+        let (path, text) = kept(&info.adapter, &info.driver, found)?;
+        let dir = path.with_file_name("");
+        std::fs::create_dir_all(&dir).map_err(|e| Error::io("cannot make the folder", &dir, &e))?;
+        write_whole_at(&path, text.as_bytes())?;
         note(format_args!(
             "{} keeps the choices for this adapter; without it, they are those of its class",
             path.display()

@@ -350,11 +350,10 @@ fn priors(t: &mut Trained, a: &Args, e: &Evaluation, found: &mut Findings) -> Re
             return Ok(());
         }
     };
-    let mean = |name: &str, of: &Evaluation| of.means.values().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, v)| v);
     let mut codes = 0.0;
     for (level, mut session) in t.session.levels().iter().zip(opened) {
         let p = session.evaluate(&a.split)?;
-        let [nats, bits, unigram] = ["-ln p(codes)", "bits a code", "unigram"].map(|n| mean(n, &p));
+        let [nats, bits, unigram] = ["-ln p(codes)", "bits a code", "unigram"].map(|n| p.means.value(n));
         codes += nats;
         let name = if level.name.is_empty() { "prior".to_string() } else { format!("prior {}", level.name) };
         found.add(
@@ -372,11 +371,11 @@ fn priors(t: &mut Trained, a: &Args, e: &Evaluation, found: &mut Findings) -> Re
     }
     let features = t.data.train.inner as f64;
     let (pixels, of) = match t.session.gaussian_pixels() {
-        false => (mean("recon", e), String::new()),
+        false => (e.means.value("recon"), String::new()),
         // Of a density, with the variance that fits these examples best, over levels 1/255 apart: of the run's own, which is
         // fixed, it would be the floor of that variance.
         true => {
-            let variance = mean("MSE", e);
+            let variance = e.means.value("MSE");
             let nats = features / 2.0 * ((2.0 * std::f64::consts::PI * variance).ln() + 1.0) + features * 255f64.ln();
             (nats, format!(", of a density of variance {variance:.5}, that of the errors, over levels 1/255 apart"))
         }

@@ -7,8 +7,8 @@ use crate::checkpoint::write_whole_at;
 use crate::config::{self, Config, Model};
 use crate::models::{self, Level};
 use crate::report::npy;
-use crate::train::Session;
 use crate::train::progress::{Counter, thousands};
+use crate::train::{CODES, Session, prior_folder};
 use crate::values::{Error, Result, note};
 use std::path::{Path, PathBuf};
 
@@ -108,9 +108,9 @@ fn prior(a: &Args, levels: &[Level], i: usize) -> Result<Config> {
     Ok(config)
 }
 
-/// `RUN/prior`; of several levels `RUN/prior-top` and so on.
+/// The folder of the prior of a level.
 fn folder(run: &Path, level: &Level) -> PathBuf {
-    run.join(if level.name.is_empty() { "prior".into() } else { format!("prior-{}", level.name) })
+    run.join(prior_folder(level.name))
 }
 
 /// Refuses a prior of codes that another checkpoint made.
@@ -137,7 +137,7 @@ fn is_of(prior: &Path, label: &str) -> bool {
 /// there is extracted.
 fn extracted(run: &Run, label: &str) -> Result<PathBuf> {
     let absolute = std::path::absolute(&run.run).map_err(|e| Error::io("cannot find", &run.run, &e))?;
-    let dir = absolute.join("codes").join(label);
+    let dir = absolute.join(CODES).join(label);
     let there = |split: &str| dir.join(format!("{split}.npy")).is_file();
     let validation = run.plain().config()?.data.validation > 0;
     if there("train") && there("test") && (there("validation") || !validation) {

@@ -5,7 +5,7 @@ use crate::checkpoint::{self, Saved};
 use crate::config::{self, Config, Model};
 use crate::data::Dataset;
 use crate::exec::Executor;
-use crate::train::Session;
+use crate::train::{CODES, Session};
 use crate::values::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,7 @@ impl Run {
             // Its codes lie beside it, wherever the run was when it was trained.
             let path = std::path::absolute(&self.run).map_err(|e| Error::io("cannot find", &self.run, &e))?;
             let name = Path::new(&c.data.name).file_name();
-            let beside = path.parent().zip(name).map(|(run, name)| run.join("codes").join(name));
+            let beside = path.parent().zip(name).map(|(run, name)| run.join(CODES).join(name));
             if let Some(beside) = beside.filter(|dir| dir.is_dir()) {
                 c.data.name = beside.display().to_string();
             }

@@ -252,7 +252,8 @@ impl<T: Twin> pulp::NullaryFnOnce for OnThisCpu<'_, '_, T> {
     }
 }
 
-fn typed<P: Params>(call: &Call) -> P {
+/// The parameters of a call.
+pub(super) fn typed<P: Params>(call: &Call) -> P {
     *bytemuck::from_bytes(bytemuck::cast_slice(&call.params))
 }
 

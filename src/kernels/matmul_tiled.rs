@@ -2,6 +2,7 @@
 //! memory of a workgroup. Twin of shaders/matmul_tiled.wgsl; all but the file is shared with
 //! [`matmul_vec4`](super::matmul_vec4), in whose place an executor may run it: no plan names it.
 
+use super::kernel::typed;
 use super::matmul_vec4::{Form, MatmulParams, cases_of, product, reads, twin, work};
 use super::{Case, Consts, In, Out, StepRow, Twin, Work};
 use crate::values::Real;
@@ -50,7 +51,7 @@ impl Twin for MatmulTiled {
     fn cases() -> Vec<Case> {
         // Its loops end sooner at the bound than those of the others. More groups than a dimension of the grid holds would be 17
         // million invocations here, which take software adapters a minute: `flat_group` is proven by the others.
-        let few = |c: &Case| MatmulTiled::work(&c.call.consts[..FORM], &params(c)).workgroups < 1 << 16;
+        let few = |c: &Case| MatmulTiled::work(&c.call.consts[..FORM], &typed(&c.call)).workgroups < 1 << 16;
         cases_of(|_, _, _, _, _| true, 50_001).into_iter().filter(few).map(tiled).collect()
     }
 
@@ -63,11 +64,6 @@ impl Twin for MatmulTiled {
             one((true, false), [784, 400, 128]),
         ]
     }
-}
-
-/// The parameters of a case.
-fn params(case: &Case) -> MatmulParams {
-    *bytemuck::from_bytes(bytemuck::cast_slice(&case.call.params))
 }
 
 /// A case of the other kernels, without the workgroup that it does not choose.

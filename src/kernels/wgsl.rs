@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 /// The importable files, by the name after `#import`.
 pub const LIBRARY: &[(&str, &str)] = &[
     ("elementwise", include_str!("../../shaders/lib/elementwise.wgsl")),
+    ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
     ("index", include_str!("../../shaders/lib/index.wgsl")),
     ("numerics", include_str!("../../shaders/lib/numerics.wgsl")),
     ("program", include_str!("../../shaders/lib/program.wgsl")),

@@ -42,6 +42,9 @@ pub struct Loss<'g> {
     pub terms: Vec<(&'static str, Tensor<'g>)>,
 }
 
+/// The names of levels: of one alone, and of two.
+pub const LEVELS: [&str; 3] = ["", "top", "bottom"];
+
 /// A level of a discrete code: positions of an image, each of which has a code of every book.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Level {

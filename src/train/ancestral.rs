@@ -1,8 +1,8 @@
 //! Codes drawn from a prior, position by position: cᵢ ~ p(cᵢ | c₁ … cᵢ₋₁), by one plan that is replayed once a position. The
 //! position is a scalar of the step, and the codes are state, so that nothing is fetched on the way.
 
-use super::Session;
 use super::programs::Program;
+use super::{Session, batches};
 use crate::config::{Config, Prior, Schedule};
 use crate::graph::{Distribution, Graph, ParamLayout};
 use crate::kernels::StepRow;
@@ -73,32 +73,32 @@ impl Session {
         let all = own * n.div_ceil(ROWS);
         let seeds = Philox::new(self.config.train.seed, stream("draw.codes", 0), 0);
         let mut drawn = Vec::with_capacity(n * codes);
-        for from in (0..n).step_by(ROWS) {
-            let rows = ROWS.min(n - from);
-            let [low, high, ..] = seeds.block((from / ROWS) as u32);
-            let seed = u64::from(low) | u64::from(high) << 32;
+        for (rows, firsts) in batches(n, ROWS) {
             let path = codes_path(rows);
-            let mut begin = vec![0f32; rows * codes];
-            for (i, map) in begin.chunks_mut(codes).enumerate() {
-                let of = &known[(from + i) * first..][..first];
-                map.iter_mut().zip(of).for_each(|(c, &k)| *c = k as f32);
-            }
-            self.exec.create(&path, DType::F32, begin.len())?;
-            self.exec.write(&path, 0, &begin.into())?;
+            self.exec.create(&path, DType::F32, rows * codes)?;
             let p = position(&self.config, &prior, rows, temperature, &self.layout)?;
             let id = self.load(&p.plan)?;
-            for place in (0..own).step_by(LOG_ROWS) {
-                let row = |i: usize| {
-                    let mut row = StepRow::new((place + i) as u32, i as u32, from as u32, seed);
-                    p.scalars.fill(&mut row, (place + i) as u64);
-                    row
-                };
-                let rows: Vec<StepRow> = (0..LOG_ROWS.min(own - place)).map(row).collect();
-                let ticket = self.exec.submit(id, &rows)?;
-                self.exec.fetch(ticket)?;
-                done(from / ROWS * own + place + rows.len(), all);
+            for from in firsts {
+                let mut begin = vec![0f32; rows * codes];
+                for (i, map) in begin.chunks_mut(codes).enumerate() {
+                    let of = &known[(from + i) * first..][..first];
+                    map.iter_mut().zip(of).for_each(|(c, &k)| *c = k as f32);
+                }
+                self.exec.write(&path, 0, &begin.into())?;
+                let seed = seeds.seed((from / ROWS) as u32);
+                for place in (0..own).step_by(LOG_ROWS) {
+                    let row = |i: usize| {
+                        let mut row = StepRow::new((place + i) as u32, i as u32, from as u32, seed);
+                        p.scalars.fill(&mut row, (place + i) as u64);
+                        row
+                    };
+                    let rows: Vec<StepRow> = (0..LOG_ROWS.min(own - place)).map(row).collect();
+                    let ticket = self.exec.submit(id, &rows)?;
+                    self.exec.fetch(ticket)?;
+                    done(from / ROWS * own + place + rows.len(), all);
+                }
+                drawn.extend(self.exec.read(&path)?.f32().iter().map(|&c| c as u32));
             }
-            drawn.extend(self.exec.read(&path)?.f32().iter().map(|&c| c as u32));
         }
         Ok(drawn)
     }

@@ -17,18 +17,16 @@ impl Session {
     /// Of each level of a discrete code, over a whole split: the perplexity of the use of its entries, the mean over its
     /// books; and the entries that are used, of all its books.
     pub(super) fn usage(&mut self, split: &str) -> Result<Vec<(String, f64)>> {
-        let (levels, n, batch) = (self.levels(), self.examples(split)?, self.config.train.batch);
+        let levels = self.levels();
         if levels.is_empty() {
             return Ok(Vec::new());
         }
         let mut counts: Vec<Vec<u64>> = levels.iter().map(|l| vec![0; l.books * l.entries]).collect();
-        for from in (0..n).step_by(batch) {
-            let mut indices = self.indices(split, from, batch)?.into_iter();
-            for _ in from..n.min(from + batch) {
-                for (level, counts) in levels.iter().zip(&mut counts) {
-                    for (place, i) in indices.by_ref().take(level.codes()).enumerate() {
-                        counts[place % level.books * level.entries + i as usize] += 1;
-                    }
+        let mut indices = self.all_indices(split)?.into_iter();
+        for _ in 0..self.examples(split)? {
+            for (level, counts) in levels.iter().zip(&mut counts) {
+                for (place, i) in indices.by_ref().take(level.codes()).enumerate() {
+                    counts[place % level.books * level.entries + i as usize] += 1;
                 }
             }
         }

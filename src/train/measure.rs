@@ -71,9 +71,7 @@ impl Session {
                 let mut sums = vec![f64::NEG_INFINITY; n];
                 let plans = blocks.iter().flat_map(|(id, p, count)| std::iter::repeat_n((id, p), *count));
                 for (j, (id, p)) in (0..).zip(plans) {
-                    let [low, high, ..] = seeds.block(j);
-                    let seed = u64::from(low) | u64::from(high) << 32;
-                    let mut row = StepRow::new(StepRow::EVALUATION, 0, first as u32, seed);
+                    let mut row = StepRow::new(StepRow::EVALUATION, 0, first as u32, seeds.seed(j));
                     p.scalars.fill(&mut row, 0);
                     let ticket = self.exec.submit(*id, &[row])?;
                     self.exec.fetch(ticket)?;

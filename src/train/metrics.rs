@@ -45,6 +45,11 @@ impl Means {
         self.names[..n].iter().zip(&self.sums).map(|(name, s)| (name.as_str(), s / self.weight))
     }
 
+    /// The mean of that name; NaN where there is none.
+    pub fn value(&self, name: &str) -> f64 {
+        self.values().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, v)| v)
+    }
+
     /// What was added so far, exactly: the bits of the sums, then of the weight.
     pub fn bits(&self) -> Vec<u64> {
         self.sums.iter().chain([&self.weight]).map(|v| v.to_bits()).collect()

@@ -25,5 +25,5 @@ pub use metrics::{Means, Record};
 pub use programs::{Program, SetShape};
 pub use progress::Progress;
 pub use recover::{MAX_LOSSES, run_recovering};
-pub use run::{Ending, Outcome, RunOptions, Start, run};
+pub use run::{CODES, Ending, Outcome, RunOptions, Start, prior_folder, run};
 pub use session::{Decoded, Evaluation, Session};

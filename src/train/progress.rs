@@ -20,8 +20,7 @@ impl Progress {
         let plain = !std::io::stderr().is_terminal();
         let target = if quiet || plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(steps), target);
-        let style = ProgressStyle::with_template("{prefix} {wide_bar:.cyan/blue} {msg}  {eta} left");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
+        bar.set_style(style("{msg}"));
         Self { bar, plain: plain && !quiet, epochs, stage: String::new() }
     }
 
@@ -68,8 +67,7 @@ impl Counter {
             note(format_args!("{what} …"));
         }
         let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template("{prefix} {wide_bar:.cyan/blue} {pos}/{len}  {eta} left");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─"));
+        bar.set_style(style("{pos}/{len}"));
         bar.set_prefix(what.to_string());
         Self { bar }
     }
@@ -84,6 +82,12 @@ impl Counter {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A bar, and behind it `what` is shown of it.
+fn style(what: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(&format!("{{prefix}} {{wide_bar:.cyan/blue}} {what}  {{eta}} left"));
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
 }
 
 fn terms(means: &Means) -> String {

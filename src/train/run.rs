@@ -8,6 +8,7 @@ use crate::checkpoint::{self, write_whole};
 use crate::config::{self, Config, Model};
 use crate::exec::Ticket;
 use crate::graph::SKIPPED;
+use crate::models;
 use crate::values::{Error, Result, note};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -61,6 +62,14 @@ pub enum Ending {
     Done(Evaluation),
     /// At a signal of this number, after saving.
     Interrupted(u8),
+}
+
+/// The folder, in a run's own, of the codes of its data, one a checkpoint.
+pub const CODES: &str = "codes";
+
+/// The folder, in a run's own, of the prior over the codes of a level.
+pub fn prior_folder(level: &str) -> String {
+    if level.is_empty() { "prior".into() } else { format!("prior-{level}") }
 }
 
 /// Wall time that one submit should take.
@@ -137,7 +146,8 @@ impl RunOptions {
             }
         }
         // Of another run are what `elbo prior` made of it, too.
-        for name in ["codes", "prior", "prior-top", "prior-bottom"].into_iter().filter(|_| self.start == Start::Force) {
+        let levels = models::LEVELS.map(prior_folder);
+        for name in levels.iter().map(String::as_str).chain([CODES]).filter(|_| self.start == Start::Force) {
             let sub = self.out.join(name);
             if sub.is_dir() {
                 fs::remove_dir_all(&sub).map_err(|e| Error::io("cannot empty", &sub, &e))?;

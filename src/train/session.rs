@@ -656,7 +656,7 @@ impl Session {
         }
         let exec = &mut self.exec;
         let mut state = |path: &str| exec.read(path).map(|values| f64::from(values.f32()[0]));
-        let mean = |name: &str| test.means.values().find(|(n, _)| *n == name).map_or(f64::NAN, |(_, v)| v);
+        let mean = |name: &str| test.means.value(name);
         models::of(&self.config.model).verdict(&mut state, &mean)
     }
 

@@ -36,7 +36,7 @@ pub(super) fn in_book(prior: &Prior, split: &Split) -> Result<()> {
     let above = prior.above.last().copied().unwrap_or(k);
     for example in split.bytes().chunks(split.inner) {
         for (place, code) in example.chunks(4).take(prior.example()).enumerate() {
-            let code = f32::from_le_bytes(code.try_into().expect("four bytes a code")) as usize;
+            let code = whole(code);
             let entries = if place < known { above } else { k };
             if code >= entries {
                 return Err(Error::usage(format!(
@@ -48,13 +48,18 @@ pub(super) fn in_book(prior: &Prior, split: &Split) -> Result<()> {
     Ok(())
 }
 
+/// A code, of the four bytes that a split has of it.
+fn whole(bytes: &[u8]) -> usize {
+    f32::from_le_bytes(bytes.try_into().expect("four bytes a code")) as usize
+}
+
 /// Each of the level's codes in a split, and its book.
 fn each(prior: &Prior, split: &Split, mut f: impl FnMut(usize, usize)) {
     let (first, codes) = (prior.known(), prior.codes());
     for example in split.bytes().chunks(split.inner) {
         let own = example.chunks(4).skip(first).take(codes);
         for (place, code) in own.enumerate() {
-            f(place % prior.map[2], f32::from_le_bytes(code.try_into().expect("four bytes a code")) as usize);
+            f(place % prior.map[2], whole(code));
         }
     }
 }

@@ -32,6 +32,12 @@ impl Philox {
         )
     }
 
+    /// A seed for what has a stream, and a time, of its own: the first two words of a block.
+    pub fn seed(&self, block: u32) -> u64 {
+        let [low, high, ..] = self.block(block);
+        u64::from(low) | u64::from(high) << 32
+    }
+
     /// The `N` blocks from `first` on, as N words of each place: the loop over them vectorises.
     #[inline(always)]
     pub fn blocks<const N: usize>(&self, first: u32) -> [[u32; N]; 4] {

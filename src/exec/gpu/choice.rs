@@ -32,20 +32,16 @@ pub fn ways(k: &'static dyn Kernel, call: &Call) -> Vec<Way> {
         changes.iter().for_each(|&(i, v)| call.consts[i] = v);
         Way { kernel: k, call }
     };
-    let mut all = vec![with(&[])];
-    match (place("WGX"), place("WGY"), place("WG")) {
-        (Some(x), Some(y), _) => all.extend(TWO.map(|(wgx, wgy)| with(&[(x, wgx), (y, wgy)]))),
-        (_, _, Some(wg)) if ALONE.contains(&k.name()) => all.extend(ONE.map(|n| with(&[(wg, n)]))),
-        _ => {}
-    }
+    let mut others = match (place("WGX"), place("WGY"), place("WG")) {
+        (Some(x), Some(y), _) => TWO.map(|(wgx, wgy)| with(&[(x, wgx), (y, wgy)])).to_vec(),
+        (_, _, Some(wg)) if ALONE.contains(&k.name()) => ONE.map(|n| with(&[(wg, n)])).to_vec(),
+        _ => vec![],
+    };
     if k.name() == "matmul_vec4" {
-        all.push(tiled(call));
+        others.push(tiled(call));
     }
-    all.retain(|way| way.kernel.work(&way.call).loop_bound <= MAX_LOOP);
-    all.dedup_by(|later, first| later.call.consts == first.call.consts);
-    let (first, rest) = all.split_first().expect("the call itself is a way");
-    let others = rest.iter().filter(|way| way.call.consts != first.call.consts);
-    std::iter::once(first).chain(others).cloned().collect()
+    others.retain(|w| w.call.consts != call.consts && w.kernel.work(&w.call).loop_bound <= MAX_LOOP);
+    [vec![with(&[])], others].concat()
 }
 
 /// A product by tiles.
@@ -132,8 +128,9 @@ impl Choices {
     }
 }
 
-/// Keeps what was measured on an adapter, for later runs; what was known of other calls stays. Returns the file.
-pub fn keep(adapter: &str, driver: &str, found: Vec<Measured>) -> Result<PathBuf> {
+/// The cache of an adapter with what was measured, and the file that it belongs in, for later runs; what was known of other
+/// calls stays.
+pub fn kept(adapter: &str, driver: &str, found: Vec<Measured>) -> Result<(PathBuf, String)> {
     let path = cache_file(adapter, driver)?;
     let known = read(&path).ok().filter(|c| c.kernels == texts()).map_or_else(Vec::new, |c| c.choices);
     let same = |a: &Measured, b: &Measured| a.kernel == b.kernel && a.consts == b.consts && a.params == b.params;
@@ -142,12 +139,7 @@ pub fn keep(adapter: &str, driver: &str, found: Vec<Measured>) -> Result<PathBuf
     choices.extend(found.into_iter().filter(|m| (&m.take, &m.with) != (&m.kernel, &m.consts)));
     let cache = Cache { adapter: adapter.into(), driver: driver.into(), kernels: texts(), choices };
     let text = serde_json::to_string_pretty(&cache).map_err(|e| Error::failure(format!("the choices: {e}")))?;
-    let dir = path.with_file_name("");
-    std::fs::create_dir_all(&dir).map_err(|e| Error::io("cannot make the folder", &dir, &e))?;
-    let unfinished = path.with_extension("tmp");
-    let written = std::fs::write(&unfinished, text).and_then(|()| std::fs::rename(&unfinished, &path));
-    written.map_err(|e| Error::io("cannot write", &path, &e))?;
-    Ok(path)
+    Ok((path, text))
 }
 
 /// The driver, as [`DeviceInfo`](crate::exec::DeviceInfo) has it.

@@ -1,0 +1,29 @@
+// What is done to the sums of a product: the activation ACT, and the slope SLOPE of the one before, in terms of what it gave.
+// Both are overrides of the file that imports this.
+#import numerics
+
+const NONE = 0u;
+const RELU = 1u;
+const SIGMOID = 2u;
+const TANH = 3u;
+
+// act(v).
+fn activated(v: f32) -> f32 {
+  switch ACT {
+    // select, not max: max(NaN, 0) is 0 on some drivers.
+    case RELU { return select(v, 0.0, v < 0.0); }
+    case SIGMOID { return sigmoid_(v); }
+    case TANH { return tanh_(v); }
+    default { return v; }
+  }
+}
+
+// v slope'(u).
+fn sloped(v: f32, u: f32) -> f32 {
+  switch SLOPE {
+    case RELU { return select(0.0, v, u > 0.0); }
+    case SIGMOID { return v * (u * (1.0 - u)); }
+    case TANH { return v * (1.0 - u * u); }
+    default { return v; }
+  }
+}
