@@ -1,6 +1,7 @@
 // y[b] = act(op(A[b]) op(B[b]) + bias + c[b]) slope'(h[b]), b < batch; y, c, h: [m, n]; op(A): [m, k], stored [k, m] if
 // TA; op(B): [k, n], stored [n, k] if TB; bias: [n]; slope' in terms of h = slope(.). Any sizes; where they allow it,
 // matmul_vec4 is faster.
+#import epilogue
 #import index
 
 override TA: u32;
@@ -12,8 +13,6 @@ override ADD: u32;
 override SLOPE: u32;
 override WGX: u32 = 8u;
 override WGY: u32 = 4u;
-// Behind the overrides: it reads two of them, and they are reflected in the order in which they are met.
-#import epilogue
 // What one invocation computes: 8 rows, and twice 4 columns, which lie 4 WGX apart.
 const ROWS = 8u;
 const COLS = 2u;
@@ -134,8 +133,8 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
         let at = fy + r * p.n + s;
         var v = y[at];
         if ADD != 0u { v += c[at]; }
-        v = activated(v);
-        if SLOPE != NONE { v = sloped(v, h[at]); }
+        v = activated(ACT, v);
+        if SLOPE != NONE { v = sloped(SLOPE, v, h[at]); }
         y[at] = v;
       }
     }

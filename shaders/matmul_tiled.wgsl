@@ -5,6 +5,7 @@
 // A workgroup of 16 × 16 computes a tile of 64 × 64: it brings 64 × 16 of op(A) and 16 × 64 of op(B) into its memory, each
 // number once, and each invocation multiplies 4 rows by 4 columns of these, 16 apart, so that neighbours read and write
 // neighbours.
+#import epilogue
 #import index
 
 override TA: u32;
@@ -14,8 +15,6 @@ override BIAS: u32;
 override ACT: u32;
 override ADD: u32;
 override SLOPE: u32;
-// Behind the overrides: it reads two of them, and they are reflected in the order in which they are met.
-#import epilogue
 // Extent of the tile, and of k at a time.
 const TILE = 64u;
 const DEPTH = 16u;
@@ -59,8 +58,8 @@ fn put(first: u32, i: u32, j: u32, sum: f32) {
   let at = first + i * p.n + j;
   if BIAS != 0u { v += bias[j]; }
   if ADD != 0u { v += c[at]; }
-  v = activated(v);
-  if SLOPE != NONE { v = sloped(v, h[at]); }
+  v = activated(ACT, v);
+  if SLOPE != NONE { v = sloped(SLOPE, v, h[at]); }
   y[at] = v;
 }
 

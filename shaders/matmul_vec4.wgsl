@@ -1,6 +1,7 @@
 // y[b] = act(op(A[b]) op(B[b]) + bias + c[b]) slope'(h[b]), b < batch; y, c, h: [m, n]; op(A): [m, k], stored [k, m] if
 // TA; op(B): [k, n], stored [n, k] if TB; bias: [n]; slope' in terms of h = slope(.). Needs n % 4 = 0, and k % 4 = 0 (NN,
 // NT) or m % 4 = 0 (TN); TT is left to matmul_scalar.
+#import epilogue
 #import index
 
 override TA: u32;
@@ -12,8 +13,6 @@ override ADD: u32;
 override SLOPE: u32;
 override WGX: u32 = 8u;
 override WGY: u32 = 4u;
-// Behind the overrides: it reads two of them, and they are reflected in the order in which they are met.
-#import epilogue
 // What one invocation computes: 16 rows, and 5 times 4 columns, which lie WGX vec4 apart.
 const ROWS = 16u;
 const COLS = 5u;
@@ -139,10 +138,10 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
         let at = fy + r * (p.n / 4u) + s;
         var v = y[at];
         if ADD != 0u { v += c[at]; }
-        v = vec4f(activated(v.x), activated(v.y), activated(v.z), activated(v.w));
+        v = vec4f(activated(ACT, v.x), activated(ACT, v.y), activated(ACT, v.z), activated(ACT, v.w));
         if SLOPE != NONE {
           let u = h[at];
-          v = vec4f(sloped(v.x, u.x), sloped(v.y, u.y), sloped(v.z, u.z), sloped(v.w, u.w));
+          v = vec4f(sloped(SLOPE, v.x, u.x), sloped(SLOPE, v.y, u.y), sloped(SLOPE, v.z, u.z), sloped(SLOPE, v.w, u.w));
         }
         y[at] = v;
       }
