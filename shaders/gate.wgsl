@@ -1,8 +1,10 @@
 // The step's verdict and its row of the metrics: flag = 1 if any of counts is not 0, or a checked one of the columns x is
 // infinite or NaN, else 0;  skipped ← skipped + flag;  table[row] = (x_0 … x_(k−1), flag), the other rows stay.
 // counts: [n]; column j of x stands at j · stride and is checked where bit j of `checked` is set; table: [rows, k + 1].
-// One invocation.
+// One workgroup, whose LANES invocations share the counts.
 #import step
+
+override LANES: u32 = 1u;
 
 struct Params {
   n: u32,
@@ -20,12 +22,22 @@ struct Params {
 @group(0) @binding(5) var<uniform> p: Params;
 @group(0) @binding(6) var<uniform> step: Step;
 
-@compute @workgroup_size(1)
-fn main() {
+var<workgroup> shared_any: atomic<u32>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(local_invocation_index) l: u32) {
   // or, not +: a sum could wrap to 0.
   var any = 0u;
-  for (var i = 0u; i < p.n; i++) {
+  for (var i = l; i < p.n; i += LANES) {
     any |= counts[i];
+  }
+  if LANES > 1u {
+    if l == 0u { atomicStore(&shared_any, 0u); }
+    workgroupBarrier();
+    if any != 0u { atomicOr(&shared_any, any); }
+    workgroupBarrier();
+    any = atomicLoad(&shared_any);
+    if l > 0u { return; }
   }
   for (var j = 0u; j < p.k; j++) {
     let v = x[j * p.stride];

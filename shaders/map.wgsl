@@ -1,6 +1,7 @@
 // A program of elementwise functions over x0 … x4 in one pass, run by run of consecutive elements: registers 0 … 4 hold the
 // inputs at i (element (i / d) % m of each), registers 5 … 20 what the instructions I0 … I15 make of earlier ones. Written
 // are up to two registers, y0 and y1: [n], and scale times the sum of one over each run, sums: [n / run]. run divides n.
+// LANES neighbours share a run, each every LANES-th of its elements.
 #import index
 #import program
 
@@ -32,6 +33,7 @@ override I13: u32;
 override I14: u32;
 override I15: u32;
 override WG: u32 = 64u;
+override LANES: u32 = 1u;
 struct Params {
   n: u32,
   run: u32,
@@ -97,12 +99,16 @@ fn place(j: u32, i: u32, d: u32, m: u32) -> u32 {
   return (i / d) % m;
 }
 
+var<workgroup> parts: array<f32, 256>;
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) l: u32) {
-  let c = flat_index(w, groups, l, WG);
-  if c >= p.n / p.run { return; }
+  let runs = WG / LANES;
+  let c = flat_group(w, groups) * runs + l / LANES;
+  let is = c < p.n / p.run;
+  let last = select(0u, (c + 1u) * p.run, is);
   var s = 0.0;
-  for (var i = c * p.run; i < (c + 1u) * p.run; i++) {
+  for (var i = c * p.run + l % LANES; i < last; i += LANES) {
     var r: array<f32, 21>;
     r[0] = x0[place(0u, i, p.d0, p.m0)];
     if INS > 1u { r[1] = x1[place(1u, i, p.d1, p.m1)]; }
@@ -129,5 +135,14 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
     if OUTS > 1u { y1[i] = r[Y1]; }
     s += r[S];
   }
-  if SUMS != 0u { sums[c] = p.scale * s; }
+  if SUMS == 0u { return; }
+  if LANES > 1u {
+    parts[l] = s;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+      workgroupBarrier();
+      if l % LANES < half { parts[l] += parts[l + half]; }
+    }
+    s = parts[l];
+  }
+  if is && l % LANES == 0u { sums[c] = p.scale * s; }
 }

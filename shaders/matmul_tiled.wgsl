@@ -1,12 +1,8 @@
 // y[b] = act(op(A[b]) op(B[b]) + bias + c[b]) slope'(h[b]) as matmul_vec4 computes it, any sizes, all four forms; for devices
-// whose workgroups share fast memory. Sums are formed as there: of each four k together, then added up, so the choice
-// between the two changes no order.
-//
-// A workgroup of 16 × 16 computes a tile of 64 × 64: it brings 64 × 16 of op(A) and 16 × 64 of op(B) into its memory, each
-// number once, and each invocation multiplies 4 rows by 4 columns of these, 16 apart, so that neighbours read and write
-// neighbours.
+// whose workgroups share fast memory. A workgroup computes a tile of 4 SIDE × 4 SIDE.
 #import epilogue
 #import index
+#import tiles
 
 override TA: u32;
 override TB: u32;
@@ -15,11 +11,7 @@ override BIAS: u32;
 override ACT: u32;
 override ADD: u32;
 override SLOPE: u32;
-// Extent of the tile, and of k at a time.
-const TILE = 64u;
-const DEPTH = 16u;
-// Numbers from one k to the next in memory: one more than the tile, so that invocations do not meet in a bank.
-const STRIDE = 65u;
+override SIDE: u32 = 16u;
 
 struct Params {
   m: u32,
@@ -36,10 +28,6 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 @group(0) @binding(6) var<uniform> p: Params;
 
-// [k][row] and [k][column].
-var<workgroup> ta: array<f32, 1040>;
-var<workgroup> tb: array<f32, 1040>;
-
 // op(A) at (i, k), 0 outside.
 fn of_a(first: u32, i: u32, k: u32) -> f32 {
   if i >= p.m || k >= p.k { return 0.0; }
@@ -50,6 +38,14 @@ fn of_a(first: u32, i: u32, k: u32) -> f32 {
 fn of_b(first: u32, k: u32, j: u32) -> f32 {
   if j >= p.n || k >= p.k { return 0.0; }
   return b[first + select(k * p.n + j, j * p.k + k, TB != 0u)];
+}
+
+fn rows(first: u32, i: u32, k: u32) -> vec4f {
+  return vec4f(of_a(first, i, k), of_a(first, i + 1u, k), of_a(first, i + 2u, k), of_a(first, i + 3u, k));
+}
+
+fn columns(first: u32, k: u32, j: u32) -> vec4f {
+  return vec4f(of_b(first, k, j), of_b(first, k, j + 1u), of_b(first, k, j + 2u), of_b(first, k, j + 3u));
 }
 
 fn put(first: u32, i: u32, j: u32, sum: f32) {
@@ -63,54 +59,46 @@ fn put(first: u32, i: u32, j: u32, sum: f32) {
   y[at] = v;
 }
 
-// Four numbers of a row of the memory, 16 apart.
-fn four_a(at: u32) -> vec4f {
-  return vec4f(ta[at], ta[at + 16u], ta[at + 32u], ta[at + 48u]);
-}
-
-fn four_b(at: u32) -> vec4f {
-  return vec4f(tb[at], tb[at + 16u], tb[at + 32u], tb[at + 48u]);
-}
-
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) l: u32) {
-  let across = (p.n + TILE - 1u) / TILE;
-  let down = (p.m + TILE - 1u) / TILE;
+  let across = (p.n + 4u * SIDE - 1u) / (4u * SIDE);
+  let down = (p.m + 4u * SIDE - 1u) / (4u * SIDE);
   let g = flat_group(w, groups);
   let z = g / (across * down);
   if z >= p.batch { return; }
-  let i0 = (g / across) % down * TILE;
-  let j0 = g % across * TILE;
-  let x = l % 16u;
-  let r = l / 16u;
+  let i0 = (g / across) % down * 4u * SIDE;
+  let j0 = g % across * 4u * SIDE;
+  // What an invocation brings: neighbours along what lies together, the terms or the rows or the columns.
+  let terms = 256u / SIDE;
+  let ka = select(l % terms, l / SIDE, TA != 0u);
+  let kb = select(l / SIDE, l % terms, TB != 0u);
+  let ra = select(l / terms, l % SIDE, TA != 0u);
+  let cb = select(l % SIDE, l / terms, TB != 0u);
   let fa = z * (p.m * p.k);
   let fb = z * (p.k * p.n);
-  // Column s: rows r, r + 16, … of the tile at its column x + 16 s.
   var sums = mat4x4f();
-  for (var k0 = 0u; k0 < p.k; k0 += DEPTH) {
-    for (var t = 0u; t < 4u; t++) {
-      let e = l + 256u * t;
-      // Along what lies together: k where rows are, the row where they are transposed.
-      let ka = select(e % DEPTH, e / TILE, TA != 0u);
-      let ra = select(e / DEPTH, e % TILE, TA != 0u);
-      ta[ka * STRIDE + ra] = of_a(fa, i0 + ra, k0 + ka);
-      let kb = select(e / TILE, e % DEPTH, TB != 0u);
-      let cb = select(e % TILE, e / DEPTH, TB != 0u);
-      tb[kb * STRIDE + cb] = of_b(fb, k0 + kb, j0 + cb);
-    }
+  // Those of the next round are under way while one is multiplied.
+  var next_a = rows(fa, i0 + 4u * ra, ka);
+  var next_b = columns(fb, kb, j0 + 4u * cb);
+  for (var k = 0u; k < p.k; k += terms) {
+    tiles[kept(SIDE, ka, ra)] = next_a;
+    tiles[COLUMNS + kept(SIDE, kb, cb)] = next_b;
     workgroupBarrier();
-    for (var q = 0u; q < DEPTH; q += 4u) {
-      let at = q * STRIDE;
-      let rows = mat4x4f(four_a(at + r), four_a(at + STRIDE + r), four_a(at + 2u * STRIDE + r), four_a(at + 3u * STRIDE + r));
-      let columns = transpose(mat4x4f(four_b(at + x), four_b(at + STRIDE + x), four_b(at + 2u * STRIDE + x), four_b(at + 3u * STRIDE + x)));
-      sums += rows * columns;
-    }
+    next_a = rows(fa, i0 + 4u * ra, k + terms + ka);
+    next_b = columns(fb, k + terms + kb, j0 + 4u * cb);
+    sums = multiplied(SIDE, l, sums);
     workgroupBarrier();
   }
+  spread(SIDE, l, sums);
+  workgroupBarrier();
   let fy = z * (p.m * p.n);
-  for (var s = 0u; s < 4u; s++) {
-    for (var t = 0u; t < 4u; t++) {
-      put(fy, i0 + r + 16u * t, j0 + x + 16u * s, sums[s][t]);
-    }
+  for (var e = l; e < 4u * SIDE * SIDE; e += 256u) {
+    let four = joined(SIDE, e);
+    let i = i0 + e / SIDE;
+    let j = j0 + e % SIDE * 4u;
+    put(fy, i, j, four.x);
+    put(fy, i, j + 1u, four.y);
+    put(fy, i, j + 2u, four.z);
+    put(fy, i, j + 3u, four.w);
   }
 }

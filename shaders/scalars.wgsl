@@ -1,5 +1,6 @@
 // A program over scalars: register j is scale_j times the sum of the first n_j elements of x_j (j < 5), registers 5 … 16 are
-// what the instructions I0 … I11 make of earlier ones; y[j · stride] = register O_j, j < OUTS. One invocation.
+// what the instructions I0 … I11 make of earlier ones; y[j · stride] = register O_j, j < OUTS. One workgroup, whose LANES
+// invocations share the sums.
 #import program
 
 // Inputs that are read; the others bind the first again.
@@ -25,6 +26,7 @@ override I8: u32;
 override I9: u32;
 override I10: u32;
 override I11: u32;
+override LANES: u32 = 1u;
 
 struct Params {
   stride: u32,
@@ -73,33 +75,53 @@ struct Params {
 @group(0) @binding(6) var<uniform> p: Params;
 @group(0) @binding(7) var<uniform> step: Step;
 
-@compute @workgroup_size(1)
-fn main() {
+var<workgroup> parts: array<f32, 256>;
+
+// The sum of what the invocations have.
+fn together(l: u32, own: f32) -> f32 {
+  if LANES == 1u { return own; }
+  workgroupBarrier();
+  parts[l] = own;
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if l < half { parts[l] += parts[l + half]; }
+  }
+  workgroupBarrier();
+  return parts[0];
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(local_invocation_index) l: u32) {
   var r: array<f32, 17>;
   {
-    var s = x0[0];
-    for (var i = 1u; i < p.n0; i++) { s += x0[i]; }
-    r[0] = p.scale0 * s;
+    var s = 0.0;
+    if l < p.n0 { s = x0[l]; }
+    for (var i = l + LANES; i < p.n0; i += LANES) { s += x0[i]; }
+    r[0] = p.scale0 * together(l, s);
   }
   if INS > 1u {
-    var s = x1[0];
-    for (var i = 1u; i < p.n1; i++) { s += x1[i]; }
-    r[1] = p.scale1 * s;
+    var s = 0.0;
+    if l < p.n1 { s = x1[l]; }
+    for (var i = l + LANES; i < p.n1; i += LANES) { s += x1[i]; }
+    r[1] = p.scale1 * together(l, s);
   }
   if INS > 2u {
-    var s = x2[0];
-    for (var i = 1u; i < p.n2; i++) { s += x2[i]; }
-    r[2] = p.scale2 * s;
+    var s = 0.0;
+    if l < p.n2 { s = x2[l]; }
+    for (var i = l + LANES; i < p.n2; i += LANES) { s += x2[i]; }
+    r[2] = p.scale2 * together(l, s);
   }
   if INS > 3u {
-    var s = x3[0];
-    for (var i = 1u; i < p.n3; i++) { s += x3[i]; }
-    r[3] = p.scale3 * s;
+    var s = 0.0;
+    if l < p.n3 { s = x3[l]; }
+    for (var i = l + LANES; i < p.n3; i += LANES) { s += x3[i]; }
+    r[3] = p.scale3 * together(l, s);
   }
   if INS > 4u {
-    var s = x4[0];
-    for (var i = 1u; i < p.n4; i++) { s += x4[i]; }
-    r[4] = p.scale4 * s;
+    var s = 0.0;
+    if l < p.n4 { s = x4[l]; }
+    for (var i = l + LANES; i < p.n4; i += LANES) { s += x4[i]; }
+    r[4] = p.scale4 * together(l, s);
   }
   r[5] = step_(I0, r[left(I0)], r[right(I0)], p.a0, p.b0);
   r[6] = step_(I1, r[left(I1)], r[right(I1)], p.a1, p.b1);
@@ -113,6 +135,7 @@ fn main() {
   r[14] = step_(I9, r[left(I9)], r[right(I9)], p.a9, p.b9);
   r[15] = step_(I10, r[left(I10)], r[right(I10)], p.a10, p.b10);
   r[16] = step_(I11, r[left(I11)], r[right(I11)], p.a11, p.b11);
+  if l > 0u { return; }
   if OUTS > 0u { y[0u * p.stride] = r[O0]; }
   if OUTS > 1u { y[1u * p.stride] = r[O1]; }
   if OUTS > 2u { y[2u * p.stride] = r[O2]; }

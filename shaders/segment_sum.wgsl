@@ -2,10 +2,12 @@
 // code, added up. Of an index the whole part counts, and past the last code the last.
 // x: [n, d], index: [n], y: [runs, books, k, d]; run and n are multiples of books.
 //
-// One invocation a code and sixteen columns: it scans the run, and reads the rows that are its own, in order.
+// A code and sixteen columns are LANES invocations': each scans every LANES-th row of the run, and reads those that are the
+// code's, in order.
 #import index
 
 override WG: u32 = 64u;
+override LANES: u32 = 1u;
 
 struct Params {
   n: u32,
@@ -27,23 +29,35 @@ fn four(i: u32, c: u32) -> vec4f {
   return vec4f(x[row + min(c, last)], x[row + min(c + 1u, last)], x[row + min(c + 2u, last)], x[row + min(c + 3u, last)]);
 }
 
+var<workgroup> parts: array<mat4x4f, 256>;
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) l: u32) {
-  let t = flat_index(w, groups, l, WG);
+  let t = flat_group(w, groups) * (WG / LANES) + l / LANES;
+  let lane = l % LANES;
   let blocks = (p.d + 15u) / 16u;
   let runs = (p.n + p.run - 1u) / p.run;
-  if t >= runs * p.books * p.k * blocks { return; }
+  let is = t < runs * p.books * p.k * blocks;
   let c = 16u * (t % blocks);
   let segment = t / blocks;
   let code = segment % p.k;
   let first = (segment / p.k / p.books) * p.run;
-  let last = min(first + p.run, p.n);
+  let last = select(0u, min(first + p.run, p.n), is);
   var sum = mat4x4f();
-  for (var i = first + (segment / p.k) % p.books; i < last; i += p.books) {
+  for (var i = first + (segment / p.k) % p.books + lane * p.books; i < last; i += LANES * p.books) {
     if min(u32(index[i]), p.k - 1u) == code {
       sum += mat4x4f(four(i, c), four(i, c + 4u), four(i, c + 8u), four(i, c + 12u));
     }
   }
+  if LANES > 1u {
+    parts[l] = sum;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+      workgroupBarrier();
+      if lane < half { parts[l] += parts[l + half]; }
+    }
+    sum = parts[l];
+  }
+  if !is || lane > 0u { return; }
   for (var j = 0u; j < min(16u, p.d - c); j++) {
     y[segment * p.d + c + j] = sum[j / 4u][j % 4u];
   }

@@ -3,7 +3,7 @@
 use super::record::{Kind, Record, column};
 use super::{Spread, dispatch};
 use crate::exec::Executor;
-use crate::exec::gpu::choice::{Measured, Way, ways};
+use crate::exec::gpu::choice::{Choices, Measured, Way};
 use crate::kernels::{Before, Call, Case, Kernel, StepRow, Values, values};
 use crate::plan::Plan;
 use crate::values::{DType, HostBuf, Result};
@@ -17,25 +17,27 @@ pub static KIND: Kind = Kind {
     columns: &[
         column("kernel", "kernel", 14, 0),
         column("case", "case", 34, 0),
-        column("µs as planned", "plain_us", 13, 1),
+        column("µs untuned", "plain_us", 10, 1),
         column("best", "us", 9, 1),
         column("ratio", "gain", 6, 3),
         column("", "way", 30, 0),
     ],
 };
 
-/// A way is taken where it needs less than this share of the planned one's time, twice over: less is noise.
+/// A way is taken where it needs less than this share of the first one's time, twice over: less is noise.
 const WORTH: f64 = 0.95;
 
-/// Measures the ways to compute each call of `plan`, on an executor that computes calls as they are written.
+/// Measures the ways to compute each call of `plan` that `choices` has, on an executor that computes calls as they are written.
+/// The first is what an adapter takes for its class; another is kept only if it is clearly faster.
 pub fn bench_tune(
     e: &mut dyn Executor,
+    choices: &Choices,
     plan: &Plan,
     each: &mut dyn FnMut(Record) -> Result<()>,
 ) -> Result<Vec<Measured>> {
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
     for d in &plan.dispatches {
-        let all = ways(d.kernel, &d.call);
+        let all = choices.ways(d.kernel, &d.call);
         let reals = d.ins.iter().chain(&d.outs).all(|v| v.dtype == DType::F32);
         let key = (d.kernel.name(), d.call.consts.clone(), d.call.params.clone());
         if all.len() < 2 || !reals || !seen.insert(key) {

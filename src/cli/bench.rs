@@ -10,7 +10,7 @@ use crate::checkpoint::write_whole_at;
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::exec;
-use crate::exec::gpu::choice::kept;
+use crate::exec::gpu::choice::{Choices, kept};
 use crate::train::Session;
 use crate::values::{Error, Result, note};
 use clap::Subcommand;
@@ -208,11 +208,12 @@ fn scale(a: &Scale) -> Result<()> {
 fn tune(a: &Tune) -> Result<()> {
     let mut each = a.output.sheet(&kinds::TUNE)?;
     let choice = a.common.choice()?;
-    if exec::adapter(&choice)?.is_none() {
+    let Some(adapter) = exec::adapter(&choice)? else {
         return Err(Error::usage(format!(
             "--device {choice} is no GPU here: only there is a choice between ways to compute a call"
         )));
-    }
+    };
+    let choices = Choices::of_class(&adapter.get_info());
     let configs: Vec<Config> = a.recipe.iter().map(|recipe| a.changes.resolve(recipe)).collect::<Result<_>>()?;
     for config in configs {
         // A session of the run itself: its plan is what is tuned.
@@ -220,7 +221,7 @@ fn tune(a: &Tune) -> Result<()> {
         let plan = session.plan(0).clone();
         let info = session.exec.info().clone();
         drop(session);
-        let found = bench_tune(&mut *exec::open_as_written(&choice)?, &plan, &mut each)?;
+        let found = bench_tune(&mut *exec::open_as_written(&choice)?, &choices, &plan, &mut each)?;
         let (path, text) = kept(&info.adapter, &info.driver, found)?;
         let dir = path.with_file_name("");
         std::fs::create_dir_all(&dir).map_err(|e| Error::io("cannot make the folder", &dir, &e))?;

@@ -23,7 +23,7 @@ pub struct Finite;
 impl Twin for Finite {
     const NAME: &'static str = "finite";
     const WGSL: &'static str = include_str!("../../shaders/finite.wgsl");
-    const OVERRIDES: &'static [&'static str] = &["WG"];
+    const OVERRIDES: &'static [&'static str] = &["WG", "LANES"];
     type Params = FiniteParams;
 
     fn work(c: &Consts, p: &FiniteParams) -> Work {
@@ -32,8 +32,8 @@ impl Twin for Finite {
             items,
             chunk: (64 * 1024 / p.run.max(1) as usize).max(1),
             strides: [1; MAX_OUTS],
-            workgroups: (items as u64).div_ceil(u64::from(c[0])),
-            loop_bound: p.run.into(),
+            workgroups: (items as u64).div_ceil(u64::from(c[0] / c[1])),
+            loop_bound: u64::from(p.run.div_ceil(c[1])),
             flops: p.n.into(),
         }
     }
@@ -69,7 +69,7 @@ impl Twin for Finite {
             let p = FiniteParams { n: x.len() as u32, run: run as u32, squares };
             let name = format!("{what} n={} run={run} squares={squares}", x.len());
             let parts = x.len().div_ceil(run);
-            Case::new(name, &[wg], p, vec![x.into()], &[]).outs(vec![Before::Poison(DType::U32, parts)]).exact()
+            Case::new(name, &[wg, 1], p, vec![x.into()], &[]).outs(vec![Before::Poison(DType::U32, parts)]).exact()
         };
         // In every seventh place one value of a list.
         let strewn = |n: usize, list: &[f32]| {
@@ -98,6 +98,13 @@ impl Twin for Finite {
         cases.push(case("long", long.clone(), 7000, 1, 64));
         // Past the fold of the grid, at the smallest workgroup.
         cases.push(case("folded grid", long, 1, 0, 1));
+        // What invocations share: runs of fewer elements than there are of them, of more, and not of a whole round.
+        for (n, run) in [(1, 1), (65, 3), (997, 100), (997, 4096), (1999, 33)] {
+            let mut c = case("strewn", strewn(n, &odd), run, (n % 2) as u32, 64);
+            c.call.consts[1] = 32;
+            c.name += " by 32";
+            cases.push(c);
+        }
         cases
     }
 
@@ -105,7 +112,7 @@ impl Twin for Finite {
         // The VAE's gradients.
         let (n, run) = (652_824, 4096);
         let p = FiniteParams { n: n as u32, run: run as u32, squares: 1 };
-        let case = Case::new(format!("[{n}] run={run}"), &[64], p, vec![values(Values::Unit, n, 1).into()], &[]);
+        let case = Case::new(format!("[{n}] run={run}"), &[64, 1], p, vec![values(Values::Unit, n, 1).into()], &[]);
         vec![case.outs(vec![Before::Poison(DType::U32, n.div_ceil(run))]).exact()]
     }
 }

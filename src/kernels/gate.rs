@@ -30,18 +30,18 @@ pub struct Gate;
 impl Twin for Gate {
     const NAME: &'static str = "gate";
     const WGSL: &'static str = include_str!("../../shaders/gate.wgsl");
-    const OVERRIDES: &'static [&'static str] = &[];
+    const OVERRIDES: &'static [&'static str] = &["LANES"];
     const UPDATES: &'static [usize] = &[1];
     type Params = GateParams;
 
-    fn work(_: &Consts, p: &GateParams) -> Work {
+    fn work(c: &Consts, p: &GateParams) -> Work {
         Work {
             items: 1,
             chunk: 1,
             // The row is known only at the step: of the table the one item has all.
             strides: [1, 1, p.rows as usize * (p.k as usize + 1)],
             workgroups: 1,
-            loop_bound: u64::from(p.n) + u64::from(p.k),
+            loop_bound: u64::from(p.n.div_ceil(c[0])) + u64::from(p.k),
             flops: 0,
         }
     }
@@ -79,7 +79,7 @@ impl Twin for Gate {
             let (skipped, table) = (vec![41u32], straddling(rows * (k + 1), 2));
             let outs = vec![Before::Poison(DType::U32, 1), Before::Value(skipped.into()), Before::Value(table.into())];
             let name = format!("{what} n={n} k={k} row {row} of {rows}");
-            let mut case = Case::new(name, &[], p, vec![counts.into(), x.into()], &[]).outs(outs).exact();
+            let mut case = Case::new(name, &[1], p, vec![counts.into(), x.into()], &[]).outs(outs).exact();
             case.step.row = row as u32;
             case
         };
@@ -92,6 +92,12 @@ impl Twin for Gate {
             }
         }
         cases.push(case("a sum that wraps", vec![1 << 31; 2], [1, 1, 1, 0], 1));
+        // What invocations share.
+        for mut c in cases.clone() {
+            c.call.consts[0] = 64;
+            c.name += " by 64";
+            cases.push(c);
+        }
         cases.push(case("no columns", vec![0; 2], [0, 1, 3, 1], 1));
         cases.push(case("no row", vec![2; 2], [2, 7, 3, 3], 1));
         // What is no number, in each column, checked and not.
@@ -119,6 +125,6 @@ impl Twin for Gate {
         ];
         let p = GateParams { n, k, stride, rows, checked: 1 };
         let ins = vec![vec![0u32; n as usize].into(), values(Values::Unit, 129, 1).into()];
-        vec![Case::new(format!("[{n}]"), &[], p, ins, &[]).outs(outs).exact()]
+        vec![Case::new(format!("[{n}]"), &[1], p, ins, &[]).outs(outs).exact()]
     }
 }

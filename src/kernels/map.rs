@@ -138,7 +138,7 @@ impl Program {
             words.extend([div, modulus]);
         }
         encode(&self.instructions, INSTRUCTIONS, &mut consts, &mut words);
-        consts.push(wg);
+        consts.extend([wg, 1]);
         (consts, words)
     }
 
@@ -151,6 +151,11 @@ impl Program {
         Self { inputs, instructions, outputs, sum: (c[5] != 0).then_some(c[6] as u8) }
     }
 }
+
+/// Where the override `WG` stands.
+const WG: usize = 7 + INSTRUCTIONS;
+/// Where the override `LANES` stands: how many invocations share a run, 1 in a plan.
+pub const LANES: usize = WG + 1;
 
 params! {
     /// Uniform of shaders/map.wgsl: element i reads element (i / d) % m of an input.
@@ -256,7 +261,7 @@ impl Twin for Map {
     const WGSL: &'static str = include_str!("../../shaders/map.wgsl");
     const OVERRIDES: &'static [&'static str] = &[
         "INS", "FULL", "OUTS", "Y0", "Y1", "SUMS", "S", "I0", "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9",
-        "I10", "I11", "I12", "I13", "I14", "I15", "WG",
+        "I10", "I11", "I12", "I13", "I14", "I15", "WG", "LANES",
     ];
     type Params = MapParams;
 
@@ -268,8 +273,8 @@ impl Twin for Map {
             items,
             chunk: (8 * 1024 / run.max(1)).max(1),
             strides: [used(c[2] > 0, run), used(c[2] > 1, run), used(c[5] != 0, 1)],
-            workgroups: (items as u64).div_ceil(c[23].into()),
-            loop_bound: p.run.into(),
+            workgroups: (items as u64).div_ceil(u64::from(c[WG] / c[LANES])),
+            loop_bound: u64::from(p.run.div_ceil(c[LANES]) + c[LANES].ilog2()),
             flops: u64::from(p.n) * instructions as u64,
         }
     }
@@ -509,6 +514,12 @@ fn programs() -> Vec<Case> {
     }
     let all = mixed(300, 12, vec![17, 20], Some(16));
     cases.push(case("everything", &all, 3600, 4, &integers, 64).exact().again());
+    // What invocations share: runs of fewer elements than there are of them, of more, and not of a whole round.
+    for mut case in cases.iter().filter(|c| c.name.contains("sums")).cloned().collect::<Vec<_>>() {
+        case.call.consts[LANES] = 32;
+        case.name += " by 32";
+        cases.push(case);
+    }
     // Past the fold of the grid, at the smallest workgroup.
     let n = 65_535 + 3;
     let program = chain(vec![(1, n)], vec![20], None);

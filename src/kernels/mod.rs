@@ -43,6 +43,7 @@ pub mod triangle;
 pub mod triangular_solve;
 pub mod unary;
 pub mod weight_grad;
+pub mod weight_grad_tiled;
 
 pub use inputs::{Values, values, words};
 pub use kernel::{
@@ -90,6 +91,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<triangular_solve::TriangularSolve>(PhantomData),
     &Handle::<unary::Unary>(PhantomData),
     &Handle::<weight_grad::WeightGrad>(PhantomData),
+    &Handle::<weight_grad_tiled::WeightGradTiled>(PhantomData),
 ];
 
 /// The kernel of that name. Panics if there is none: names come from code, not from users.

@@ -43,7 +43,7 @@ pub struct Reduce;
 impl Twin for Reduce {
     const NAME: &'static str = "reduce";
     const WGSL: &'static str = include_str!("../../shaders/reduce.wgsl");
-    const OVERRIDES: &'static [&'static str] = &["OP", "WG"];
+    const OVERRIDES: &'static [&'static str] = &["OP", "WG", "LANES"];
     type Params = ReduceParams;
 
     fn work(c: &Consts, p: &ReduceParams) -> Work {
@@ -52,8 +52,8 @@ impl Twin for Reduce {
             items,
             chunk: (64 * 1024 / p.run.max(1) as usize).clamp(64, 16 * 1024),
             strides: [1; MAX_OUTS],
-            workgroups: (items as u64).div_ceil(u64::from(c[1])),
-            loop_bound: p.run.into(),
+            workgroups: (items as u64).div_ceil(u64::from(c[1] / c[2])),
+            loop_bound: u64::from(p.run.div_ceil(c[2]) + c[2].ilog2()),
             flops: u64::from(p.outer) * u64::from(p.k) * u64::from(p.inner),
         }
     }
@@ -125,7 +125,7 @@ impl Twin for Reduce {
             };
             let x = values(kind, outer * k * inner, k as u32);
             let name = format!("{op:?} {kind:?} [{outer},{k},{inner}] run={run}").to_lowercase();
-            let case = Case::new(name, &[op as u32, wg], p, vec![x.into()], &[outer * chunks * inner]);
+            let case = Case::new(name, &[op as u32, wg, 1], p, vec![x.into()], &[outer * chunks * inner]);
             if kind == Values::Integers || op == Op::Max { case.exact() } else { case }
         };
         let straddling = Values::Straddling { extreme: 1000.0 };
@@ -158,6 +158,14 @@ impl Twin for Reduce {
         special.ins = vec![(0..36).flat_map(|i| [x[i / 6], x[i % 6]]).collect::<Vec<_>>().into()];
         cases.push(special);
         cases.push(case(Op::Sum, straddling, [1, 70_001, 1], 4096, 1.0, 64));
+        // What invocations share: rows and columns, runs of fewer terms than there are of them and of more, and what is no
+        // number.
+        let shared = |c: &&Case| c.call.consts[1] == 64 && !c.again && c.ins[0].len() < 20_000;
+        for mut case in cases.iter().filter(shared).cloned().collect::<Vec<_>>() {
+            case.call.consts[2] = 32;
+            case.name += " by 32";
+            cases.push(case);
+        }
         cases
     }
 
@@ -168,7 +176,7 @@ impl Twin for Reduce {
             let p = ReduceParams { outer: o, k: k32, inner: i, chunks: c, run: r, scale: 1.0 };
             let x = values(Values::Unit, outer * k * inner, 1);
             let name = format!("{op:?} [{outer},{k},{inner}] run={run}").to_lowercase();
-            let case = Case::new(name, &[op as u32, 64], p, vec![x.into()], &[outer * chunks * inner]);
+            let case = Case::new(name, &[op as u32, 64, 1], p, vec![x.into()], &[outer * chunks * inner]);
             if op == Op::Max { case.exact() } else { case }
         };
         vec![

@@ -13,6 +13,8 @@ pub const INPUTS: usize = 5;
 pub const INSTRUCTIONS: usize = 12;
 /// Outputs of a program.
 pub const OUTPUTS: usize = 8;
+/// Where the override `LANES` stands: how many invocations share the sums, 1 in a plan.
+pub const LANES: usize = 2 + OUTPUTS + INSTRUCTIONS;
 /// The most elements of an input.
 pub const TERMS: usize = 4096;
 
@@ -38,6 +40,7 @@ impl Program {
             words.extend([terms, scale.to_bits()]);
         }
         encode(&self.instructions, INSTRUCTIONS, &mut consts, &mut words);
+        consts.push(1);
         (consts, words)
     }
 
@@ -135,20 +138,22 @@ impl Twin for Scalars {
     const WGSL: &'static str = include_str!("../../shaders/scalars.wgsl");
     const OVERRIDES: &'static [&'static str] = &[
         "INS", "OUTS", "O0", "O1", "O2", "O3", "O4", "O5", "O6", "O7", "I0", "I1", "I2", "I3", "I4", "I5", "I6", "I7",
-        "I8", "I9", "I10", "I11",
+        "I8", "I9", "I10", "I11", "LANES",
     ];
     type Params = ScalarsParams;
 
     fn work(c: &Consts, p: &ScalarsParams) -> Work {
         let program = Program::of(c, p);
         let terms: u64 = program.inputs.iter().map(|&(n, _)| u64::from(n)).sum();
+        let lanes = c[LANES];
+        let loops = |n: u32| u64::from(n.div_ceil(lanes) + lanes.ilog2());
         let len = (program.outputs.len().max(1) - 1) * p.stride as usize + 1;
         Work {
             items: 1,
             chunk: 1,
             strides: [len; MAX_OUTS],
             workgroups: 1,
-            loop_bound: terms,
+            loop_bound: program.inputs.iter().map(|&(n, _)| loops(n)).sum(),
             flops: terms + program.instructions.len() as u64,
         }
     }
@@ -249,6 +254,14 @@ fn programs() -> Vec<Case> {
     for n in [1, 2, 70, 4096] {
         let program = Program { inputs: vec![(n, 1.0 / 128.0)], instructions: vec![], outputs: vec![0] };
         cases.push(case(&format!("a sum of {n}"), &program, 1, &[Values::Straddling { extreme: 1000.0 }]));
+    }
+    // What invocations share: five inputs, around as many terms as there are of them, and of one input many.
+    let shared: Vec<Case> =
+        cases.iter().filter(|c| c.name.starts_with("five") || c.name.starts_with("a sum")).cloned().collect();
+    for mut case in shared {
+        case.call.consts[LANES] = 64;
+        case.name += " by 64";
+        cases.push(case);
     }
     cases
 }

@@ -42,7 +42,7 @@ pub struct SegmentSum;
 impl Twin for SegmentSum {
     const NAME: &'static str = "segment_sum";
     const WGSL: &'static str = include_str!("../../shaders/segment_sum.wgsl");
-    const OVERRIDES: &'static [&'static str] = &["WG"];
+    const OVERRIDES: &'static [&'static str] = &["WG", "LANES"];
     type Params = SegmentSumParams;
 
     fn work(c: &Consts, p: &SegmentSumParams) -> Work {
@@ -53,8 +53,8 @@ impl Twin for SegmentSum {
             items: p.segments(),
             chunk: (p.k * books) as usize,
             strides: [p.d as usize; MAX_OUTS],
-            workgroups: invocations.div_ceil(u64::from(c[0])),
-            loop_bound: u64::from(p.run.min(p.n).div_ceil(p.books) + COLUMNS),
+            workgroups: invocations.div_ceil(u64::from(c[0] / c[1])),
+            loop_bound: u64::from(p.run.min(p.n).div_ceil(p.books).div_ceil(c[1]) + c[1].ilog2() + COLUMNS),
             flops: u64::from(p.n) * u64::from(p.d),
         }
     }
@@ -100,7 +100,7 @@ impl Twin for SegmentSum {
             let x = values(kind, (n * d) as usize, k);
             let ins = vec![x.into(), indices(n as usize, k, d).into()];
             let name = format!("{kind:?} [{n},{d}]→[{books},{k}] run={run}").to_lowercase();
-            let case = Case::new(name, &[wg], p, ins, &[p.segments() * d as usize]);
+            let case = Case::new(name, &[wg, 1], p, ins, &[p.segments() * d as usize]);
             if kind == Values::Integers { case.exact() } else { case }
         };
         let straddling = Values::Straddling { extreme: 1000.0 };
@@ -128,6 +128,12 @@ impl Twin for SegmentSum {
         cases.push(case(straddling, [70_001, 2, 3, 1, 16_384], 64));
         // Past the fold of the grid, at the smallest workgroup.
         cases.push(case(Values::Integers, [20, 2, 65_538, 1, 20], 1));
+        // What invocations share.
+        for mut case in cases.iter().filter(|c| c.call.consts[0] == 64 && !c.again).cloned().collect::<Vec<_>>() {
+            case.call.consts[1] = 16;
+            case.name += " by 16";
+            cases.push(case);
+        }
         cases
     }
 
@@ -136,7 +142,7 @@ impl Twin for SegmentSum {
             let p = SegmentSumParams { n, d, k, books: 1, run: RUN as u32 };
             let ins = vec![values(Values::Unit, (n * d) as usize, 1).into(), indices(n as usize, k, 1).into()];
             let outs = [p.segments() * d as usize];
-            Case::new(format!("[{n},{d}]→[1,{k}]"), &[64], p, ins, &outs)
+            Case::new(format!("[{n},{d}]→[1,{k}]"), &[64, 1], p, ins, &outs)
         };
         vec![case([6272, 64, 256]), case([6272, 1, 256]), case([8192, 64, 4096])]
     }

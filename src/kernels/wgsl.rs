@@ -17,6 +17,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("program", include_str!("../../shaders/lib/program.wgsl")),
     ("rng", include_str!("../../shaders/lib/rng.wgsl")),
     ("step", include_str!("../../shaders/lib/step.wgsl")),
+    ("tiles", include_str!("../../shaders/lib/tiles.wgsl")),
 ];
 
 /// A kernel's text with its imports put in, and where each line came from.

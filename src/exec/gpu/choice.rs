@@ -1,12 +1,17 @@
 //! Which of the ways to compute a call an adapter takes: one by its class, or a better one that `elbo bench tune` has measured
 //! and cached. Plans say what is computed, and are the same for every device; a choice changes no bit of a result on a device.
 
-use crate::kernels::{Call, Kernel, kernel, matmul_tiled};
+use crate::kernels::{Call, Kernel, kernel, map, matmul_tiled, scalars};
 use crate::plan::MAX_LOOP;
 use crate::values::{Error, Result, note};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+/// How many invocations share a sum of [`SHARED`] terms or more on a real GPU; and how many there are in a plan's workgroups.
+const LANES: u32 = 64;
+/// Sums of fewer terms are one invocation's.
+const SHARED: u32 = 64;
 
 /// A way to compute a call: a kernel, and its overrides; `Params` and bindings are the call's.
 #[derive(Clone)]
@@ -32,22 +37,49 @@ pub fn ways(k: &'static dyn Kernel, call: &Call) -> Vec<Way> {
         changes.iter().for_each(|&(i, v)| call.consts[i] = v);
         Way { kernel: k, call }
     };
+    // Of those that share a run there are at least as many in a workgroup.
+    let lanes = place("LANES").map_or(1, |i| call.consts[i]);
     let mut others = match (place("WGX"), place("WGY"), place("WG")) {
         (Some(x), Some(y), _) => TWO.map(|(wgx, wgy)| with(&[(x, wgx), (y, wgy)])).to_vec(),
-        (_, _, Some(wg)) if ALONE.contains(&k.name()) => ONE.map(|n| with(&[(wg, n)])).to_vec(),
+        (_, _, Some(wg)) if ALONE.contains(&k.name()) => {
+            ONE.iter().filter(|&&n| n >= lanes).map(|&n| with(&[(wg, n)])).collect()
+        }
         _ => vec![],
     };
-    if k.name() == "matmul_vec4" {
-        others.push(tiled(call));
-    }
     others.retain(|w| w.call.consts != call.consts && w.kernel.work(&w.call).loop_bound <= MAX_LOOP);
     [vec![with(&[])], others].concat()
 }
 
-/// A product by tiles.
-fn tiled(call: &Call) -> Way {
-    let consts = call.consts[..matmul_tiled::FORM].to_vec();
-    Way { kernel: kernel("matmul_tiled"), call: Call { consts, params: call.params.clone() } }
+/// How a real GPU computes a call, unless something better was measured: its invocations have few registers and much company,
+/// its workgroups fast memory, so that a tile is a workgroup's and a long sum is shared.
+fn shared(k: &'static dyn Kernel, call: &Call) -> Option<Way> {
+    let lanes = |place: usize, lanes: u32| {
+        let mut call = call.clone();
+        call.consts[place] = lanes;
+        Way { kernel: k, call }
+    };
+    let p = &call.params;
+    let way = match k.name() {
+        "matmul_vec4" | "matmul_scalar" => {
+            let side = matmul_tiled::side(p[0], p[1], p[2], p[3]);
+            let consts = [&call.consts[..matmul_tiled::FORM], &[side]].concat();
+            Way { kernel: kernel("matmul_tiled"), call: Call { consts, params: p.clone() } }
+        }
+        "weight_grad" => {
+            let consts = vec![matmul_tiled::side(p[0], p[1] + 1, p[2], 1)];
+            Way { kernel: kernel("weight_grad_tiled"), call: Call { consts, params: p.clone() } }
+        }
+        // Sums of few terms are many, or short.
+        "reduce" if p[4] >= SHARED => lanes(2, LANES),
+        "map" if p[1] >= SHARED => lanes(map::LANES, LANES),
+        // Of a matrix an invocation has sixteen columns to add up.
+        "segment_sum" if p[4] >= SHARED => lanes(1, 16),
+        "finite" if p[1] >= SHARED => lanes(1, LANES),
+        "gate" => lanes(0, LANES),
+        "scalars" => lanes(scalars::LANES, LANES),
+        _ => return None,
+    };
+    (way.kernel.work(&way.call).loop_bound <= MAX_LOOP).then_some(way)
 }
 
 /// A way that was measured to be better, as the cache has it.
@@ -92,9 +124,19 @@ pub struct Choices {
 }
 
 impl Choices {
+    /// Of an adapter's class.
+    pub fn of_class(info: &wgpu::AdapterInfo) -> Self {
+        Self { real: !super::is_software(info), ..Self::default() }
+    }
+
+    /// Of a real GPU, whatever there is: what it takes can be tried on any adapter.
+    pub fn of_real() -> Self {
+        Self { real: true, ..Self::default() }
+    }
+
     /// Of an adapter, with what was measured on it. A cache that cannot be read is passed over, loudly.
     pub fn of(info: &wgpu::AdapterInfo) -> Self {
-        let mut choices = Self { real: !super::is_software(info), ..Self::default() };
+        let mut choices = Self::of_class(info);
         let cached = cache_file(&info.name, &driver(info)).and_then(|path| read(&path)).unwrap_or_else(|e| {
             note(format_args!("note: what was tuned is passed over: {e}"));
             Cache::default()
@@ -109,22 +151,19 @@ impl Choices {
 
     /// How a call is computed here.
     pub fn way(&self, k: &'static dyn Kernel, call: &Call) -> Way {
+        let mut all = self.ways(k, call);
         let known = self.measured.get(&(k.name().to_string(), call.consts.clone(), call.params.clone()));
-        let plain = || Way { kernel: k, call: call.clone() };
-        if let Some((take, with)) = known {
-            // Only what is a way: a file is not trusted with more.
-            return ways(k, call)
-                .into_iter()
-                .find(|w| w.kernel.name() == take && w.call.consts == *with)
-                .unwrap_or_else(plain);
-        }
-        if self.real && ["matmul_vec4", "matmul_scalar"].contains(&k.name()) {
-            let way = tiled(call);
-            if way.kernel.work(&way.call).loop_bound <= MAX_LOOP {
-                return way;
-            }
-        }
-        plain()
+        // Only what is a way: a file is not trusted with more.
+        let at =
+            known.and_then(|(take, with)| all.iter().position(|w| w.kernel.name() == take && w.call.consts == *with));
+        all.swap_remove(at.unwrap_or(0))
+    }
+
+    /// All ways to compute a call here with the same bits, the one that the adapter's class takes first.
+    pub fn ways(&self, k: &'static dyn Kernel, call: &Call) -> Vec<Way> {
+        let shared = if self.real { shared(k, call) } else { None };
+        let Way { kernel, call } = shared.unwrap_or_else(|| Way { kernel: k, call: call.clone() });
+        ways(kernel, &call)
     }
 }
 
@@ -135,8 +174,7 @@ pub fn kept(adapter: &str, driver: &str, found: Vec<Measured>) -> Result<(PathBu
     let known = read(&path).ok().filter(|c| c.kernels == texts()).map_or_else(Vec::new, |c| c.choices);
     let same = |a: &Measured, b: &Measured| a.kernel == b.kernel && a.consts == b.consts && a.params == b.params;
     let mut choices: Vec<Measured> = known.into_iter().filter(|k| !found.iter().any(|f| same(k, f))).collect();
-    // Where the plan's own way is the best, that is known by there being nothing.
-    choices.extend(found.into_iter().filter(|m| (&m.take, &m.with) != (&m.kernel, &m.consts)));
+    choices.extend(found);
     let cache = Cache { adapter: adapter.into(), driver: driver.into(), kernels: texts(), choices };
     let text = serde_json::to_string_pretty(&cache).map_err(|e| Error::failure(format!("the choices: {e}")))?;
     Ok((path, text))
@@ -176,24 +214,35 @@ mod tests {
     use super::*;
     use crate::kernels::matmul_vec4::Form;
 
-    fn product(k: u32) -> Call {
-        Call { consts: Form { wg: (8, 1), ..Form::product(false, true) }.consts().into(), params: vec![128, 400, k, 1] }
+    fn product(m: u32, k: u32) -> Call {
+        Call { consts: Form { wg: (8, 1), ..Form::product(false, true) }.consts().into(), params: vec![m, 400, k, 1] }
     }
 
     #[test]
     fn a_real_gpu_takes_products_by_tiles_where_their_loops_end_in_time() {
-        let (vec4, map) = (kernel("matmul_vec4"), kernel("map"));
+        let vec4 = kernel("matmul_vec4");
         let [software, real] = [false, true].map(|real| Choices { real, measured: HashMap::new() });
-        assert_eq!(software.way(vec4, &product(784)).kernel.name(), "matmul_vec4");
-        assert_eq!(real.way(vec4, &product(784)).kernel.name(), "matmul_tiled");
-        assert_eq!(real.way(vec4, &product(100_000)).kernel.name(), "matmul_vec4", "more rounds than a loop may have");
-        let case = map.cases().remove(0);
-        assert_eq!(real.way(map, &case.call).kernel.name(), "map");
+        assert_eq!(software.way(vec4, &product(128, 784)).kernel.name(), "matmul_vec4");
+        assert_eq!(real.way(vec4, &product(128, 784)).kernel.name(), "matmul_tiled");
+        let long = product(4096, 100_000);
+        assert_eq!(real.way(vec4, &long).kernel.name(), "matmul_vec4", "more rounds than a loop may have");
+    }
+
+    #[test]
+    fn a_real_gpu_shares_long_sums_and_no_short_ones() {
+        let real = Choices::of_real();
+        let reduce = kernel("reduce");
+        let lanes = |[k, inner]: [u32; 2]| {
+            let call = Call { consts: vec![0, 64, 1], params: vec![1, k, inner, 1, k, 1f32.to_bits()] };
+            assert_eq!(Choices::default().way(reduce, &call).call.consts, call.consts);
+            real.way(reduce, &call).call.consts[2]
+        };
+        assert_eq!([lanes([1000, 30]), lanes([10, 3000])], [LANES, 1]);
     }
 
     #[test]
     fn a_measured_way_is_taken_if_it_is_one() {
-        let (vec4, call) = (kernel("matmul_vec4"), product(784));
+        let (vec4, call) = (kernel("matmul_vec4"), product(128, 784));
         let mut choices = Choices::default();
         let key = ("matmul_vec4".to_string(), call.consts.clone(), call.params.clone());
         let other = Form { wg: (4, 2), ..Form::of(&call.consts) }.consts().to_vec();

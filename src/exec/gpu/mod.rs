@@ -101,9 +101,14 @@ impl Gpu {
     }
 
     /// The same, taking the ways to compute a call that suit the adapter.
-    pub fn choosing(mut self) -> Self {
-        self.choices = Some(Choices::of(&self.context.info));
-        self
+    pub fn choosing(self) -> Self {
+        let choices = Choices::of(&self.context.info);
+        self.taking(choices)
+    }
+
+    /// The same, taking these.
+    pub fn taking(self, choices: Choices) -> Self {
+        Self { choices: Some(choices), ..self }
     }
 
     /// The device.

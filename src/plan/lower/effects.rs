@@ -83,7 +83,7 @@ impl Lowering<'_> {
         for (x, squares) in checked {
             let out = range(counts, at, parts(x.len), DType::U32);
             let p = k::finite::FiniteParams { n: x.len as u32, run: run(x.len) as u32, squares: squares.into() };
-            self.emit("finite", vec![WG], p.words(), vec![x], vec![out], "guard");
+            self.emit("finite", vec![WG, 1], p.words(), vec![x], vec![out], "guard");
             at += parts(x.len).next_multiple_of(ALIGN);
         }
         let flag = self.temp(DType::U32, 1);
@@ -97,7 +97,7 @@ impl Lowering<'_> {
         };
         let (ins, outs) =
             (vec![range(counts, 0, n, DType::U32), x], vec![flag, range(skipped, 0, 1, DType::U32), table]);
-        self.emit("gate", vec![], p.words(), ins, outs, "guard");
+        self.emit("gate", vec![1], p.words(), ins, outs, "guard");
         flag
     }
 

@@ -43,7 +43,7 @@ impl Lowering<'_> {
                 scale: if last { scale } else { 1.0 },
             };
             let y = if last { self.target(id) } else { self.temp(DType::F32, outer * chunks * inner) };
-            self.emit("reduce", vec![op as u32, WG], p.words(), vec![x], vec![y], &scope);
+            self.emit("reduce", vec![op as u32, WG, 1], p.words(), vec![x], vec![y], &scope);
             if last {
                 self.values[id] = Value::Here(y);
                 return y;
@@ -61,7 +61,7 @@ impl Lowering<'_> {
         let p = k::segment_sum::SegmentSumParams { n: rows, d, k, books, run };
         let (ins, runs) = (self.all(&n.args), p.runs());
         let out = if runs == 1 { self.target(id) } else { self.temp(DType::F32, runs * n.shape.len()) };
-        self.emit("segment_sum", vec![WG], p.words(), ins, vec![out], &n.scope);
+        self.emit("segment_sum", vec![WG, 1], p.words(), ins, vec![out], &n.scope);
         match runs {
             1 => self.values[id] = Value::Here(out),
             _ => _ = self.sum_up(id, k::reduce::Op::Sum, out, [1, runs, n.shape.len()], 1.0),
