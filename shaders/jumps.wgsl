@@ -1,5 +1,6 @@
 // y[s, b] = (t1, t2), two times of a sequence: the jump t2 - t1 uniform in near_lo .. near_hi, or with the probability
-// far / 2²⁴ in far_lo .. far_hi; t1 then uniform among those for which t2 < time. y: [samples, n, 2], whole numbers.
+// far / 2²⁴ in far_lo .. far_hi; t1 then uniform among those for which t2 < time. y: [samples, n, 2], whole numbers. With
+// grow the longest of each are at first the shortest, and grow to what they are in so many steps; by example they are not.
 // Decided on integers, so that every device jumps alike. The draw's id is (row0 + b) samples + s; by example, row0 is the
 // batch's place in the order and time stands still, so that an example's jumps are the same in any batch.
 #import index
@@ -20,6 +21,7 @@ struct Params {
   stream_lo: u32,
   stream_hi: u32,
   by_example: u32,
+  grow: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;
@@ -37,7 +39,9 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
   let words = philox(vec4u(id, time, p.stream_lo, p.stream_hi), step.seed);
   let is_far = (words.x >> 8u) < p.far;
   let lo = select(p.near_lo, p.far_lo, is_far);
-  let hi = select(p.near_hi, p.far_hi, is_far);
+  let more = select(p.near_hi, p.far_hi, is_far) - lo;
+  let grown = fixed || step.step >= p.grow;
+  let hi = lo + select(more * step.step / max(p.grow, 1u), more, grown);
   let jump = lo + below(words.y, hi - lo + 1u);
   let t1 = below(words.z, p.time - jump);
   y[2u * q] = f32(t1);

@@ -200,6 +200,10 @@ fn settings_that_no_run_can_use_are_refused() {
         refusal("td-vae", &["model.jumps=[0,4]"]),
         "model.jumps must be the shortest jump, at least 1, and the longest: [0, 4]"
     );
+    assert_eq!(
+        refusal("td-vae", &["model.jumps=[1,60000]", "model.grow=80000"]),
+        "model.grow must be at most 71582, not 80000"
+    );
     assert_eq!(refusal("td-vae", &["model.far=1.5"]), "model.far must be a probability from 0 to 1, not 1.5");
     let refused = |c: &Config, data: Dataset| {
         Session::new(exec::open(&Choice::Cpu).unwrap(), c, data, None).err().expect("this is refused").to_string()

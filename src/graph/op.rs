@@ -187,6 +187,8 @@ pub struct Jumps {
     pub far: [usize; 2],
     /// 2²⁴ times their probability.
     pub far_share: u32,
+    /// Steps over which the longest grow from the shortest; 0: they are as long from the start.
+    pub grow: u32,
     /// The Philox stream.
     pub stream: u64,
     /// The draws belong to the example (evaluation), not to the moment (training).

@@ -29,6 +29,8 @@ params! {
         stream_hi: u32,
         /// Whether draws belong to the example and not to the step, as in evaluation.
         by_example: u32,
+        /// Steps over which the longest jumps grow from the shortest, 0 for none; times the longest it is below 2³².
+        grow: u32,
     }
 }
 
@@ -63,6 +65,8 @@ impl Twin for Jumps {
             let (sample, b) = (q as u32 / p.n, q as u32 % p.n);
             let words = rng.block(first.wrapping_add(b).wrapping_mul(p.samples).wrapping_add(sample));
             let (lo, hi) = if words[0] >> 8 < p.far { (p.far_lo, p.far_hi) } else { (p.near_lo, p.near_hi) };
+            let grown = fixed || s.step >= p.grow;
+            let hi = if grown { hi } else { lo + (hi - lo) * s.step / p.grow };
             let jump = lo + below(words[1], hi - lo + 1);
             let t1 = below(words[2], p.time - jump);
             (y[0], y[1]) = (R::of(t1.into()), R::of((t1 + jump).into()));
@@ -87,6 +91,7 @@ impl Twin for Jumps {
                 stream_lo,
                 stream_hi,
                 by_example,
+                grow: 0,
             };
             let name =
                 format!("[{samples},{n}] of {time}, {near:?}, {far} of {far_lo}..{far_hi} by_example={by_example}");
@@ -95,6 +100,13 @@ impl Twin for Jumps {
             case
         };
         let none = ([1, 1], 0);
+        // The step of a case is 3.
+        let growing = |grow: u32, by_example: u32| {
+            let mut case = case([16, 63, 200], [1, 10], ([2, 120], 1 << 22), by_example, 64);
+            *case.call.params.last_mut().expect("`grow` is the last") = grow;
+            case.name += &format!(" grow={grow}");
+            case
+        };
         vec![
             case([1, 1, 2], [1, 1], none, 0, 64),
             case([1, 63, 20], [1, 4], none, 0, 64),
@@ -104,6 +116,11 @@ impl Twin for Jumps {
             case([1, 997, 70_000], [1, 69_999], none, 0, 64),
             // Past the fold of the grid, at the smallest workgroup.
             case([3, 21_847, 20], [1, 4], none, 1, 1),
+            // Jumps that grow: on the way, at its beginning, at its end, and by example.
+            growing(7, 0),
+            growing(30_000_000, 0),
+            growing(3, 0),
+            growing(7, 1),
         ]
     }
 }
@@ -128,6 +145,7 @@ mod tests {
             stream_lo: 1,
             stream_hi: 2,
             by_example: 0,
+            grow: 0,
         };
         let call = Call { consts: vec![64], params: p.words() };
         let mut y = vec![f64::NAN; 2 * n as usize];

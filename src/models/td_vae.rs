@@ -147,6 +147,7 @@ impl TdVae {
             near,
             far: if far > 0.0 { self.far_jumps } else { near },
             far_share: (far * f64::from(1 << 24)).round() as u32,
+            grow: if near == self.jumps { self.grow } else { 0 },
             stream: 0,
             by_example: net.mode() == Mode::Evaluate,
         };

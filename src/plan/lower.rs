@@ -377,6 +377,7 @@ impl<'a> Lowering<'a> {
                     stream_lo: j.stream as u32,
                     stream_hi: (j.stream >> 32) as u32,
                     by_example: j.by_example.into(),
+                    grow: j.grow,
                 };
                 ("jumps", vec![WG], p.words(), vec![])
             }

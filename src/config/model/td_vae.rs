@@ -31,6 +31,8 @@ pub struct TdVae {
     pub far_jumps: [usize; 2],
     /// The probability that a jump is one of the other ones.
     pub far: f64,
+    /// Steps over which the longest jumps grow from the shortest, in training; 0: they are as long from the start.
+    pub grow: u32,
     /// (t1, t2) drawn a sequence and a step.
     pub samples: usize,
     /// Whether smoothing and transition are told t2 − t1.
@@ -51,6 +53,7 @@ impl Default for TdVae {
             jumps: [1, 4],
             far_jumps: [1, 4],
             far: 0.0,
+            grow: 0,
             samples: 4,
             elapsed: true,
         }
@@ -95,6 +98,8 @@ impl TdVae {
                 )));
             }
             at_most(key, hi, 1 << 16)?;
+            // What the kernel multiplies (src/kernels/jumps.rs).
+            at_most("model.grow", self.grow as usize, u32::MAX as usize / hi)?;
         }
         if !(0.0..=1.0).contains(&self.far) {
             return Err(Error::usage(format!("model.far must be a probability from 0 to 1, not {}", self.far)));
