@@ -24,7 +24,7 @@ LAVAPIPE = next(iter(sorted(glob.glob("/usr/share/vulkan/icd.d/lvp_icd.*.json"))
 CAP = 20  # mutants a file
 CAPS = {"lib/numerics": 40, "lib/rng": 24}
 # Compiling takes most of their time. What they import, cheaper kernels use too, so library mutants are not tried here.
-COSTLY = ("matmul_scalar", "matmul_vec4", "weight_grad")
+COSTLY = ("matmul_scalar", "matmul_subgroup", "matmul_vec4", "weight_grad", "weight_grad_subgroup")
 TIMEOUT, COSTLY_TIMEOUT = 60, 300
 SMOKE = [("assign", "guard"), ("adam", "arithmetic"), ("batch", "arithmetic"), ("lib/elementwise", "select"), ("copy", "logic"),
          ("finite", "comparison"), ("gaussian_kl", "sign"), ("reduce", "index"), ("lib/rng", "constant"),

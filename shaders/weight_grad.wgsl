@@ -86,15 +86,14 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
     let a3 = rows(i + 12u, q);
     c30 += b0 * a3; c31 += b1 * a3; c32 += b2 * a3; c33 += b3 * a3; c34 += b4 * a3;
   }
-  store(i, j, c00); store(i + 4u, j, c10); store(i + 8u, j, c20); store(i + 12u, j, c30);
-  let j1 = j + WGX;
-  store(i, j1, c01); store(i + 4u, j1, c11); store(i + 8u, j1, c21); store(i + 12u, j1, c31);
-  let j2 = j + 2u * WGX;
-  store(i, j2, c02); store(i + 4u, j2, c12); store(i + 8u, j2, c22); store(i + 12u, j2, c32);
-  let j3 = j + 3u * WGX;
-  store(i, j3, c03); store(i + 4u, j3, c13); store(i + 8u, j3, c23); store(i + 12u, j3, c33);
-  let j4 = j + 4u * WGX;
-  store(i, j4, c04); store(i + 4u, j4, c14); store(i + 8u, j4, c24); store(i + 12u, j4, c34);
+  // Compilers take long over a store: here are those of four columns, to whose place come the next.
+  for (var e = j; e < j + COLS * WGX; e += WGX) {
+    store(i, e, c00); store(i + 4u, e, c10); store(i + 8u, e, c20); store(i + 12u, e, c30);
+    c00 = c01; c10 = c11; c20 = c21; c30 = c31;
+    c01 = c02; c11 = c12; c21 = c22; c31 = c32;
+    c02 = c03; c12 = c13; c22 = c23; c32 = c33;
+    c03 = c04; c13 = c14; c23 = c24; c33 = c34;
+  }
   if g % across != 0u { return; }
   // The groups of the first column of tiles sum their rows of dY', each invocation some vec4 of them, and the first group
   // fills the gap.

@@ -361,12 +361,14 @@ fn structure_cases() -> Vec<Case> {
         );
     }
     c.push(case("times of a sequence, one twice", &[&[3, 4, 2]], |g, x| {
-        let jumps = Jumps { time: 4, near: [1, 2], far: [3, 3], far_share: 1 << 22, grow: 0, stream: 0, by_example: false };
+        let jumps =
+            Jumps { time: 4, near: [1, 2], far: [3, 3], far_share: 1 << 22, grow: 0, stream: 0, by_example: false };
         let t = g.jumps("t", 5, 3, jumps).slice(&[0, 0, 0], &[5, 3, 1]).reshape(&[5, 3]);
         x[0].at_time(t).exp()
     }));
     c.push(case("places in time, some of several, some of none", &[&[5, 3, 2]], |g, x| {
-        let jumps = Jumps { time: 4, near: [1, 2], far: [3, 3], far_share: 1 << 22, grow: 0, stream: 0, by_example: false };
+        let jumps =
+            Jumps { time: 4, near: [1, 2], far: [3, 3], far_share: 1 << 22, grow: 0, stream: 0, by_example: false };
         let t = g.jumps("t", 5, 3, jumps).slice(&[0, 0, 1], &[5, 3, 1]).reshape(&[5, 3]);
         x[0].placed(t, 4).exp() + total(x[0])
     }));

@@ -13,13 +13,15 @@ pub struct Verdict {
     pub cases: usize,
     /// The largest error over its tolerance.
     pub worst: f64,
+    /// Whether the device lacks what the kernel needs, so that nothing runs it there.
+    pub lacking: bool,
     /// What failed: a kernel with a second body on the cpu may fail a case twice.
     pub failed: Vec<Outcome>,
 }
 
 impl Verdict {
     fn new(kernel: &'static dyn Kernel) -> Self {
-        Self { kernel, cases: 0, worst: 0.0, failed: Vec::new() }
+        Self { kernel, cases: 0, worst: 0.0, lacking: false, failed: Vec::new() }
     }
 
     /// Whether a case computed what it should not have.
@@ -28,9 +30,9 @@ impl Verdict {
         self.failed.iter().any(computed)
     }
 
-    /// Whether all cases ran, and rightly.
+    /// Whether all cases ran, and rightly, or none need to.
     pub fn ok(&self) -> bool {
-        self.cases > 0 && self.failed.is_empty()
+        self.lacking || self.cases > 0 && self.failed.is_empty()
     }
 
     fn take(&mut self, outcome: Outcome) {
@@ -71,6 +73,10 @@ pub fn prove(
 
 fn of(kernel: &'static dyn Kernel, executor: &mut dyn Executor) -> Verdict {
     let mut verdict = Verdict::new(kernel);
+    if kernel.needs_subgroups() && !executor.has_subgroups() {
+        verdict.lacking = true;
+        return verdict;
+    }
     // Where a kernel has a second body on the cpu, its twin is proven too.
     let second = executor.info().device == "cpu" && FAST.iter().any(|(name, _)| *name == kernel.name());
     let mut twins = second.then(Cpu::twins);

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::exec;
 use crate::exec::gpu::choice::{Choices, kept};
+use crate::exec::gpu::has_subgroups;
 use crate::train::Session;
 use crate::values::{Error, Result, note};
 use clap::Subcommand;
@@ -213,7 +214,7 @@ fn tune(a: &Tune) -> Result<()> {
             "--device {choice} is no GPU here: only there is a choice between ways to compute a call"
         )));
     };
-    let choices = Choices::of_class(&adapter.get_info());
+    let choices = Choices::of_class(&adapter.get_info(), has_subgroups(&adapter));
     let configs: Vec<Config> = a.recipe.iter().map(|recipe| a.changes.resolve(recipe)).collect::<Result<_>>()?;
     for config in configs {
         // A session of the run itself: its plan is what is tuned.

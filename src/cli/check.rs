@@ -152,7 +152,7 @@ fn record(v: &Verdict) -> Result<()> {
     let faults: Vec<_> = v.failed.iter().map(fault).collect();
     say!(
         "{}",
-        json!({ "record": "kernel", "kernel": v.kernel.name(), "cases": v.cases, "worst": finite, "ok": v.ok(),
+        json!({ "record": "kernel", "kernel": v.kernel.name(), "cases": v.cases, "worst": finite, "ok": v.ok(), "lacking": v.lacking,
             "wrong": faults })
     );
     Ok(())
@@ -160,6 +160,7 @@ fn record(v: &Verdict) -> Result<()> {
 
 fn row(v: &Verdict) -> Result<()> {
     let verdict = match (v.failed.len(), v.cases) {
+        (0, 0) if v.lacking => "not for this adapter, which has no subgroups".into(),
         (0, 0) => "NOT RUN".into(),
         (0, _) => "ok".into(),
         (n, _) if v.wrong() => format!("WRONG: {}", count(n, "fault")),

@@ -48,6 +48,11 @@ pub trait Executor {
     /// What this runs on.
     fn info(&self) -> &DeviceInfo;
 
+    /// Whether kernels run here that need subgroups.
+    fn has_subgroups(&self) -> bool {
+        true
+    }
+
     /// The type and length of a persistent buffer, if it exists.
     fn stored(&self, path: &str) -> Option<(DType, usize)>;
 

@@ -1,5 +1,6 @@
 //! What a kernel is to the rest of elbo: [`Kernel`], object-safe, and [`Twin`], which a kernel's file implements.
 
+use super::wgsl::ENABLE_SUBGROUPS;
 use crate::values::{Bound, DType, HostBuf, Real};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -150,6 +151,10 @@ pub trait Kernel: Send + Sync {
     fn name(&self) -> &'static str;
     /// The text of its .wgsl file, imports unresolved.
     fn wgsl(&self) -> &'static str;
+    /// Whether its invocations speak to each other in subgroups, which not every adapter can.
+    fn needs_subgroups(&self) -> bool {
+        self.wgsl().lines().any(|line| line.trim() == ENABLE_SUBGROUPS)
+    }
     /// Its overrides, in the order of declaration.
     fn overrides(&self) -> &'static [&'static str];
     /// The fields of its `Params`, in order.

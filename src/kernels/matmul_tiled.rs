@@ -3,13 +3,10 @@
 //! [`matmul_vec4`](super::matmul_vec4), in whose place an executor may run it: no plan names it.
 
 use super::kernel::typed;
-use super::matmul_vec4::{Form, MatmulParams, cases_of, product, reads, twin, work};
+use super::matmul_vec4::{FORM, Form, MatmulParams, cases_of, product, reads, twin, work};
 use super::{Case, Consts, In, Out, StepRow, Twin, Values, Work};
 use crate::values::Real;
 use std::ops::Range;
-
-/// Overrides of a form without its workgroup.
-pub const FORM: usize = 6;
 
 /// The values of `SIDE`: a quarter of a tile's extent. The invocations of a workgroup are (16 / side)² slices of side × side,
 /// and the slices share the terms of a sum.
@@ -133,6 +130,6 @@ mod tests {
         assert_eq!(side(784, 400, 128, 1), 8);
         assert_eq!(side(128, 400, 784, 1), 4);
         assert_eq!(side(16, 144, 12_544, 1), 2);
-        assert_eq!(side(16, 144, 12_544, 100), 8);
+        assert_eq!(side(16, 144, 12_544, 100), 16);
     }
 }

@@ -76,6 +76,9 @@ params! {
     }
 }
 
+/// Overrides of a form without its workgroup.
+pub const FORM: usize = 6;
+
 /// The overrides of both matmul kernels, read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Form {

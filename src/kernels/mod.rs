@@ -26,6 +26,7 @@ pub mod lstm;
 pub mod lstm_grad;
 pub mod map;
 pub mod matmul_scalar;
+pub mod matmul_subgroup;
 pub mod matmul_tiled;
 pub mod matmul_vec4;
 pub mod moving;
@@ -43,6 +44,7 @@ pub mod triangle;
 pub mod triangular_solve;
 pub mod unary;
 pub mod weight_grad;
+pub mod weight_grad_subgroup;
 pub mod weight_grad_tiled;
 
 pub use inputs::{Values, values, words};
@@ -75,6 +77,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<lstm_grad::LstmGrad>(PhantomData),
     &Handle::<map::Map>(PhantomData),
     &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
+    &Handle::<matmul_subgroup::MatmulSubgroup>(PhantomData),
     &Handle::<matmul_tiled::MatmulTiled>(PhantomData),
     &Handle::<matmul_vec4::MatmulVec4>(PhantomData),
     &Handle::<moving::Moving>(PhantomData),
@@ -91,6 +94,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<triangular_solve::TriangularSolve>(PhantomData),
     &Handle::<unary::Unary>(PhantomData),
     &Handle::<weight_grad::WeightGrad>(PhantomData),
+    &Handle::<weight_grad_subgroup::WeightGradSubgroup>(PhantomData),
     &Handle::<weight_grad_tiled::WeightGradTiled>(PhantomData),
 ];
 

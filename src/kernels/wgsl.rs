@@ -20,6 +20,9 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("tiles", include_str!("../../shaders/lib/tiles.wgsl")),
 ];
 
+/// The first line of a kernel whose invocations speak to each other.
+pub const ENABLE_SUBGROUPS: &str = "enable subgroups;";
+
 /// A kernel's text with its imports put in, and where each line came from.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -49,6 +52,8 @@ impl Source {
                     self.include(&format!("lib/{name}.wgsl"), body, seen)?;
                 }
             } else {
+                // naga has what the extension enables, and refuses the line that asks for it, which other compilers want.
+                let line = if line.trim() == ENABLE_SUBGROUPS { "" } else { line };
                 self.text.push_str(line);
                 self.text.push('\n');
                 self.lines.push((file.to_string(), i + 1));
@@ -70,7 +75,9 @@ impl Source {
         };
         let module = naga::front::wgsl::parse_str(&self.text)
             .map_err(|e| at(e.location(&self.text).map(|l| l.line_number), e.message().to_string()))?;
-        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        let info = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
+            .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+            .subgroup_operations(naga::valid::SubgroupOperationSet::all())
             .validate(&module)
             .map_err(|e| at(e.location(&self.text).map(|l| l.line_number), e.into_inner().to_string()))?;
         Ok((module, info))

@@ -1,7 +1,9 @@
 //! Which of the ways to compute a call an adapter takes: one by its class, or a better one that `elbo bench tune` has measured
 //! and cached. Plans say what is computed, and are the same for every device; a choice changes no bit of a result on a device.
 
-use crate::kernels::{Call, Kernel, kernel, map, matmul_tiled, scalars};
+use super::Context;
+use crate::kernels::matmul_vec4::FORM;
+use crate::kernels::{Call, Kernel, kernel, map, matmul_subgroup, matmul_tiled, scalars};
 use crate::plan::MAX_LOOP;
 use crate::values::{Error, Result, note};
 use serde::{Deserialize, Serialize};
@@ -62,7 +64,7 @@ fn shared(k: &'static dyn Kernel, call: &Call) -> Option<Way> {
     let way = match k.name() {
         "matmul_vec4" | "matmul_scalar" => {
             let side = matmul_tiled::side(p[0], p[1], p[2], p[3]);
-            let consts = [&call.consts[..matmul_tiled::FORM], &[side]].concat();
+            let consts = [&call.consts[..FORM], &[side]].concat();
             Way { kernel: kernel("matmul_tiled"), call: Call { consts, params: p.clone() } }
         }
         "weight_grad" => {
@@ -80,6 +82,19 @@ fn shared(k: &'static dyn Kernel, call: &Call) -> Option<Way> {
         _ => return None,
     };
     (way.kernel.work(&way.call).loop_bound <= MAX_LOOP).then_some(way)
+}
+
+/// How a software adapter with subgroups computes a call: a load costs it more than arithmetic, so that what one invocation has
+/// read it tells its neighbours.
+fn told(k: &'static dyn Kernel, call: &Call) -> Option<Way> {
+    let p = &call.params;
+    let (name, consts) = match k.name() {
+        "matmul_vec4" => ("matmul_subgroup", call.consts[..FORM].to_vec()),
+        "weight_grad" => ("weight_grad_subgroup", vec![]),
+        _ => return None,
+    };
+    let way = Way { kernel: kernel(name), call: Call { consts, params: p.clone() } };
+    (matmul_subgroup::suits(p[1]) && way.kernel.work(&way.call).loop_bound <= MAX_LOOP).then_some(way)
 }
 
 /// A way that was measured to be better, as the cache has it.
@@ -119,14 +134,16 @@ type Named = (String, Vec<u32>, Vec<u32>);
 pub struct Choices {
     /// Workgroups share fast memory, and each invocation has few registers: any real GPU.
     real: bool,
+    /// There are subgroups.
+    subgroups: bool,
     /// By kernel, overrides and parameters of a call: the kernel and the overrides to take.
     measured: HashMap<Named, (String, Vec<u32>)>,
 }
 
 impl Choices {
     /// Of an adapter's class.
-    pub fn of_class(info: &wgpu::AdapterInfo) -> Self {
-        Self { real: !super::is_software(info), ..Self::default() }
+    pub fn of_class(info: &wgpu::AdapterInfo, subgroups: bool) -> Self {
+        Self { real: !super::is_software(info), subgroups, ..Self::default() }
     }
 
     /// Of a real GPU, whatever there is: what it takes can be tried on any adapter.
@@ -135,8 +152,9 @@ impl Choices {
     }
 
     /// Of an adapter, with what was measured on it. A cache that cannot be read is passed over, loudly.
-    pub fn of(info: &wgpu::AdapterInfo) -> Self {
-        let mut choices = Self::of_class(info);
+    pub fn of(context: &Context) -> Self {
+        let info = &context.info;
+        let mut choices = Self::of_class(info, context.subgroups);
         let cached = cache_file(&info.name, &driver(info)).and_then(|path| read(&path)).unwrap_or_else(|e| {
             note(format_args!("note: what was tuned is passed over: {e}"));
             Cache::default()
@@ -161,8 +179,12 @@ impl Choices {
 
     /// All ways to compute a call here with the same bits, the one that the adapter's class takes first.
     pub fn ways(&self, k: &'static dyn Kernel, call: &Call) -> Vec<Way> {
-        let shared = if self.real { shared(k, call) } else { None };
-        let Way { kernel, call } = shared.unwrap_or_else(|| Way { kernel: k, call: call.clone() });
+        let better = match (self.real, self.subgroups) {
+            (true, _) => shared(k, call),
+            (false, true) => told(k, call),
+            (false, false) => None,
+        };
+        let Way { kernel, call } = better.unwrap_or_else(|| Way { kernel: k, call: call.clone() });
         ways(kernel, &call)
     }
 }
@@ -221,8 +243,12 @@ mod tests {
     #[test]
     fn a_real_gpu_takes_products_by_tiles_where_their_loops_end_in_time() {
         let vec4 = kernel("matmul_vec4");
-        let [software, real] = [false, true].map(|real| Choices { real, measured: HashMap::new() });
-        assert_eq!(software.way(vec4, &product(128, 784)).kernel.name(), "matmul_vec4");
+        let real = Choices::of_real();
+        let [bare, software] = [false, true].map(|subgroups| Choices { subgroups, ..Choices::default() });
+        assert_eq!(bare.way(vec4, &product(128, 784)).kernel.name(), "matmul_vec4");
+        assert_eq!(software.way(vec4, &product(128, 784)).kernel.name(), "matmul_subgroup");
+        let narrow = Call { params: vec![128, 20, 400, 1], ..product(128, 400) };
+        assert_eq!(software.way(vec4, &narrow).kernel.name(), "matmul_vec4");
         assert_eq!(real.way(vec4, &product(128, 784)).kernel.name(), "matmul_tiled");
         let long = product(4096, 100_000);
         assert_eq!(real.way(vec4, &long).kernel.name(), "matmul_vec4", "more rounds than a loop may have");

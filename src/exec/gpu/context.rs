@@ -43,6 +43,11 @@ pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
     info.device_type == wgpu::DeviceType::Cpu
 }
 
+/// Whether an adapter has subgroups of four or more invocations: fewer speak to too few.
+pub fn has_subgroups(adapter: &wgpu::Adapter) -> bool {
+    adapter.features().contains(wgpu::Features::SUBGROUP) && adapter.get_info().subgroup_min_size >= 4
+}
+
 /// A device that is open.
 pub struct Context {
     /// The device.
@@ -55,6 +60,8 @@ pub struct Context {
     pub limits: wgpu::Limits,
     /// Whether timestamps can be had.
     pub timestamps: bool,
+    /// Whether there are subgroups of four or more invocations.
+    pub subgroups: bool,
     /// How long [`Context::wait`] waits.
     patience: Duration,
     failure: Arc<Mutex<Option<String>>>,
@@ -67,7 +74,10 @@ impl Context {
         let info = adapter.get_info();
         let timestamps = adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         let limits = if default_limits { wgpu::Limits::default() } else { adapter.limits() };
-        let features = if timestamps { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let subgroups = has_subgroups(adapter);
+        let mut features = wgpu::Features::empty();
+        features.set(wgpu::Features::TIMESTAMP_QUERY, timestamps);
+        features.set(wgpu::Features::SUBGROUP, subgroups);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("elbo"),
             required_features: features,
@@ -86,7 +96,7 @@ impl Context {
         let flag = lost.clone();
         device.set_device_lost_callback(move |_, _| flag.store(true, Ordering::Relaxed));
         let patience = Duration::from_secs(if is_software(&info) { 1200 } else { 60 });
-        Ok(Self { device, queue, info, limits, timestamps, patience, failure, lost })
+        Ok(Self { device, queue, info, limits, timestamps, subgroups, patience, failure, lost })
     }
 
     /// Waits no longer than this at a time.

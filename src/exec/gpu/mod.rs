@@ -6,7 +6,7 @@ mod context;
 mod pipelines;
 mod probe;
 
-pub use context::{Context, adapters, is_software};
+pub use context::{Context, adapters, has_subgroups, is_software};
 
 use super::{DeviceInfo, Executor, PlanId, Span, Ticket, create_scratch, split_rows};
 use crate::kernels::StepRow;
@@ -102,7 +102,7 @@ impl Gpu {
 
     /// The same, taking the ways to compute a call that suit the adapter.
     pub fn choosing(self) -> Self {
-        let choices = Choices::of(&self.context.info);
+        let choices = Choices::of(&self.context);
         self.taking(choices)
     }
 
@@ -231,6 +231,10 @@ impl Gpu {
 impl Executor for Gpu {
     fn info(&self) -> &DeviceInfo {
         &self.info
+    }
+
+    fn has_subgroups(&self) -> bool {
+        self.context.subgroups
     }
 
     fn stored(&self, path: &str) -> Option<(DType, usize)> {
