@@ -8,14 +8,16 @@ use crate::values::{Error, Result};
 
 /// The data set in `dir`, to be called `name`.
 pub fn load(dir: &Path, name: String, o: &Options) -> Result<Dataset> {
-    let (shape, train) = split(dir, "train")?.ok_or_else(|| {
+    // To unpack is what takes time here.
+    let (train, test) = rayon::join(|| split(dir, "train"), || split(dir, "t10k"));
+    let (shape, train) = train?.ok_or_else(|| {
         Error::failure(format!(
             "{} holds no training images: expected {}, or data_batch_1.bin, or PNG or JPEG files or folders of them",
             dir.display(),
             spellings("train", "images", 3).join(" or ")
         ))
     })?;
-    let test = split(dir, "t10k")?;
+    let test = test?;
     if let Some((other, _)) = test.as_ref().filter(|(other, _)| *other != shape) {
         return Err(Error::failure(format!(
             "{}: the training images are {} × {}, the test images {} × {}",

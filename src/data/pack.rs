@@ -2,8 +2,12 @@
 
 /// Four bytes a word, the first in the lowest bits; the last word is filled up with 0.
 pub fn pack(bytes: &[u8]) -> Vec<u32> {
-    let word = |c: &[u8]| c.iter().rev().fold(0, |w, &b| w << 8 | u32::from(b));
-    bytes.chunks(4).map(word).collect()
+    let (whole, rest) = bytes.as_chunks::<4>();
+    let mut words: Vec<u32> = whole.iter().map(|&c| u32::from_le_bytes(c)).collect();
+    if !rest.is_empty() {
+        words.push(rest.iter().rev().fold(0, |w, &b| w << 8 | u32::from(b)));
+    }
+    words
 }
 
 #[cfg(test)]

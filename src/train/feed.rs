@@ -14,6 +14,9 @@ pub(super) struct Feed {
     order: Vec<u32>,
 }
 
+/// Words that are uploaded at once: a set may be as large as the host's memory, and need not be there twice.
+const UPLOAD: usize = 1 << 20;
+
 impl Feed {
     /// Makes the buffers, and uploads the bytes where the split is resident.
     pub fn new(exec: &mut dyn Executor, shape: SetShape, split: Split) -> Result<Self> {
@@ -25,8 +28,13 @@ impl Feed {
         exec.write(&shape.order_path(), 0, &HostBuf::U32(order.clone()))?;
         if shape.resident {
             exec.create(&shape.data_path(0), DType::U32, shape.data_words(0))?;
-            let words = if shape.drawn { outlines::table().to_vec() } else { pack(&split.bytes()) };
-            exec.write(&shape.data_path(0), 0, &HostBuf::U32(words))?;
+            if shape.drawn {
+                exec.write(&shape.data_path(0), 0, &HostBuf::U32(outlines::table().to_vec()))?;
+            } else {
+                for (i, part) in split.bytes().chunks(4 * UPLOAD).enumerate() {
+                    exec.write(&shape.data_path(0), i * UPLOAD, &HostBuf::U32(pack(part)))?;
+                }
+            }
         }
         Ok(Self { shape, split, order })
     }
