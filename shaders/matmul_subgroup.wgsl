@@ -7,11 +7,9 @@ enable subgroups;
 
 override TA: u32;
 override TB: u32;
-// Without BIAS, ADD or SLOPE the binding of bias, c or h holds any buffer, unread.
-override BIAS: u32;
-override ACT: u32;
-override ADD: u32;
-override SLOPE: u32;
+// Whether anything is done to the sums: what, the parameters say, for each set of overrides is a pipeline, which takes a second
+// to compile where this kernel is of use.
+override AFTER: u32;
 // Invocations of a workgroup, side by side along n. One subgroup, or several: of each the first four are asked.
 const LANES = 8u;
 // What one invocation computes: 32 rows, and 5 times 4 columns, which lie LANES vec4 apart.
@@ -23,6 +21,11 @@ struct Params {
   n: u32,
   k: u32,
   batch: u32,
+  // Without bias, add or slope the binding of bias, c or h holds any buffer, unread.
+  bias: u32,
+  act: u32,
+  add: u32,
+  slope: u32,
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
@@ -77,17 +80,15 @@ fn cols(first: u32, j: u32, q: u32) -> mat4x4f {
 
 fn put(first: u32, i: u32, j: u32, v: vec4f) {
   if i >= p.m { return; }
-  y[first + i * (p.n / 4u) + j] = select(v, vec4f(), (v < vec4f()) & vec4<bool>(ACT == RELU && ADD == 0u));
+  y[first + i * (p.n / 4u) + j] = v;
 }
 
 fn store(first: u32, i: u32, j: u32, sums: mat4x4f) {
   if j >= p.n / 4u { return; }
-  var add = vec4f();
-  if BIAS != 0u { add = bias[j]; }
-  put(first, i, j, sums[0] + add);
-  put(first, i + 1u, j, sums[1] + add);
-  put(first, i + 2u, j, sums[2] + add);
-  put(first, i + 3u, j, sums[3] + add);
+  put(first, i, j, sums[0]);
+  put(first, i + 1u, j, sums[1]);
+  put(first, i + 2u, j, sums[2]);
+  put(first, i + 3u, j, sums[3]);
 }
 
 @compute @workgroup_size(LANES)
@@ -145,18 +146,19 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
     c03 = c04; c13 = c14; c23 = c24; c33 = c34; c43 = c44; c53 = c54; c63 = c64; c73 = c74;
   }
   // What else there is runs over the sums just stored, in a loop: inlined 160 times it would take seconds to compile.
-  if ADD != 0u || SLOPE != NONE || ACT == SIGMOID || ACT == TANH {
+  if AFTER != 0u {
     for (var t = 0u; t < ROWS * COLS; t++) {
       let r = i + t / COLS;
       let e = j + t % COLS * LANES;
       if r < p.m && e < p.n / 4u {
         let at = fy + r * (p.n / 4u) + e;
         var v = y[at];
-        if ADD != 0u { v += c[at]; }
-        v = vec4f(activated(ACT, v.x), activated(ACT, v.y), activated(ACT, v.z), activated(ACT, v.w));
-        if SLOPE != NONE {
+        if p.bias != 0u { v += bias[e]; }
+        if p.add != 0u { v += c[at]; }
+        v = vec4f(activated(p.act, v.x), activated(p.act, v.y), activated(p.act, v.z), activated(p.act, v.w));
+        if p.slope != NONE {
           let u = h[at];
-          v = vec4f(sloped(SLOPE, v.x, u.x), sloped(SLOPE, v.y, u.y), sloped(SLOPE, v.z, u.z), sloped(SLOPE, v.w, u.w));
+          v = vec4f(sloped(p.slope, v.x, u.x), sloped(p.slope, v.y, u.y), sloped(p.slope, v.z, u.z), sloped(p.slope, v.w, u.w));
         }
         y[at] = v;
       }

@@ -2,11 +2,51 @@
 //! that tell each other what they read. Twin of shaders/matmul_subgroup.wgsl; all but the file is shared with
 //! [`matmul_vec4`](super::matmul_vec4), in whose place an executor may run it: no plan names it.
 
-use super::kernel::typed;
 use super::matmul_vec4::{FORM, Form, MatmulParams, Tile, cases as all_cases, fits, product, reads, twin, work};
-use super::{Case, Consts, In, Out, StepRow, Twin, Work};
+use super::{Call, Case, Consts, In, Out, StepRow, Twin, Work, params};
 use crate::values::Real;
 use std::ops::Range;
+
+params! {
+    /// Uniform of shaders/matmul_subgroup.wgsl: that of the other kernels, and what are overrides there.
+    SubgroupParams {
+        /// Rows of y and of op(A).
+        m: u32,
+        /// Columns of y and of op(B).
+        n: u32,
+        /// Columns of op(A), rows of op(B).
+        k: u32,
+        /// Independent products.
+        batch: u32,
+        /// Whether there is a bias.
+        bias: u32,
+        /// What is applied to the sums.
+        act: u32,
+        /// Whether there is a c.
+        add: u32,
+        /// By whose slope at h the result is multiplied.
+        slope: u32,
+    }
+}
+
+impl SubgroupParams {
+    fn product(&self) -> MatmulParams {
+        MatmulParams { m: self.m, n: self.n, k: self.k, batch: self.batch }
+    }
+
+    /// The overrides of the other kernels, of a workgroup of one invocation.
+    fn form(&self, c: &Consts) -> [u32; FORM + 2] {
+        [c[0], c[1], self.bias, self.act, self.add, self.slope, 1, 1]
+    }
+}
+
+/// The call that computes what `of`, one of matmul_vec4, does. What is done to the sums are overrides there, and here
+/// parameters: a pipeline takes a software adapter a second to compile, and to ask what to do takes it next to nothing.
+pub fn call(of: &Call) -> Call {
+    let after = &of.consts[2..FORM];
+    let any = u32::from(after.iter().any(|&v| v != 0));
+    Call { consts: [&of.consts[..2], &[any]].concat(), params: [&of.params[..], after].concat() }
+}
 
 /// The tile of a workgroup: 32 rows, and 20 columns of each of its 8 invocations.
 pub const TILE: Tile = (32, 160);
@@ -23,38 +63,37 @@ pub struct MatmulSubgroup;
 impl Twin for MatmulSubgroup {
     const NAME: &'static str = "matmul_subgroup";
     const WGSL: &'static str = include_str!("../../shaders/matmul_subgroup.wgsl");
-    const OVERRIDES: &'static [&'static str] = Form::OVERRIDES.split_at(FORM).0;
-    type Params = MatmulParams;
+    const OVERRIDES: &'static [&'static str] = &["TA", "TB", "AFTER"];
+    type Params = SubgroupParams;
 
-    fn work(c: &Consts, p: &MatmulParams) -> Work {
+    fn work(c: &Consts, p: &SubgroupParams) -> Work {
         // As of a workgroup of one invocation that computes a whole tile, but that eight share its columns.
-        let whole = [c, &[1, 1]].concat();
         let each = u64::from(TILE.0 * TILE.1 / 8);
-        Work { loop_bound: u64::from(p.k.div_ceil(4)) + each, ..work(TILE, &whole, p) }
+        Work { loop_bound: u64::from(p.k.div_ceil(4)) + each, ..work(TILE, &p.form(c), &p.product()) }
     }
 
-    fn reads(c: &Consts, p: &MatmulParams) -> Vec<usize> {
-        reads(c, p)
+    fn reads(c: &Consts, p: &SubgroupParams) -> Vec<usize> {
+        reads(&p.form(c), &p.product())
     }
 
-    fn describe(c: &Consts, _: &MatmulParams) -> String {
-        Form::of(c).describe()
+    fn describe(c: &Consts, p: &SubgroupParams) -> String {
+        Form::of(&p.form(c)).describe()
     }
 
     #[inline(always)]
     fn run<R: Real>(
         c: &Consts,
-        p: &MatmulParams,
+        p: &SubgroupParams,
         _: &StepRow,
         ins: &[In<R>],
         outs: &mut [Out<R>],
         items: Range<usize>,
     ) {
-        twin(c, p, ins, outs, items);
+        twin(&p.form(c), &p.product(), ins, outs, items);
     }
 
     fn cases() -> Vec<Case> {
-        let few = |c: &Case| typed::<MatmulParams>(&c.call).batch < 1 << 16;
+        let few = |c: &Case| c.call.params[3] < 1 << 16;
         let mut cases: Vec<Case> = all_cases(fits).into_iter().filter(few).map(formed).collect();
         // A tile and one vec4 more and less of each extent, in every form.
         for (ta, tb) in [(false, false), (false, true), (true, false)] {
@@ -86,10 +125,9 @@ impl Twin for MatmulSubgroup {
     }
 }
 
-/// A case of the other kernels without its workgroup.
-fn formed(mut case: Case) -> Case {
-    case.call.consts.truncate(FORM);
-    Case { again: false, ..case }
+/// A case of matmul_vec4 as one of this kernel.
+fn formed(case: Case) -> Case {
+    Case { call: call(&case.call), again: false, ..case }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ const LANES: u32 = 64;
 /// Sums of fewer terms are one invocation's.
 const SHARED: u32 = 64;
 
-/// A way to compute a call: a kernel, and its overrides; `Params` and bindings are the call's.
+/// A way to compute a call: a kernel, its overrides and its `Params`; the bindings are the call's.
 #[derive(Clone)]
 pub struct Way {
     /// The kernel.
@@ -88,12 +88,12 @@ fn shared(k: &'static dyn Kernel, call: &Call) -> Option<Way> {
 /// read it tells its neighbours.
 fn told(k: &'static dyn Kernel, call: &Call) -> Option<Way> {
     let p = &call.params;
-    let (name, consts) = match k.name() {
-        "matmul_vec4" => ("matmul_subgroup", call.consts[..FORM].to_vec()),
-        "weight_grad" => ("weight_grad_subgroup", vec![]),
+    let (name, call) = match k.name() {
+        "matmul_vec4" => ("matmul_subgroup", matmul_subgroup::call(call)),
+        "weight_grad" => ("weight_grad_subgroup", Call { consts: vec![], params: p.clone() }),
         _ => return None,
     };
-    let way = Way { kernel: kernel(name), call: Call { consts, params: p.clone() } };
+    let way = Way { kernel: kernel(name), call };
     (matmul_subgroup::suits(p[1]) && way.kernel.work(&way.call).loop_bound <= MAX_LOOP).then_some(way)
 }
 

@@ -144,16 +144,22 @@ impl Gpu {
         self.store.get(path).ok_or_else(|| Error::failure(format!("the store has no `{path}`")))
     }
 
+    /// How a dispatch is computed here.
+    fn way(&self, d: &Dispatch) -> Way {
+        let plain = || Way { kernel: d.kernel, call: d.call.clone() };
+        self.choices.as_ref().map_or_else(plain, |c| c.way(d.kernel, &d.call))
+    }
+
     fn ready(
         &mut self,
         d: &Dispatch,
+        way: &Way,
         place: impl Fn(&View) -> wgpu::Buffer,
         uniforms: &wgpu::Buffer,
         at: u64,
     ) -> Result<Ready> {
-        let plain = || Way { kernel: d.kernel, call: d.call.clone() };
-        let Way { kernel, call } = self.choices.as_ref().map_or_else(plain, |c| c.way(d.kernel, &d.call));
-        let compiled = self.pipelines.get(&self.context, kernel, &call)?;
+        let Way { kernel, call } = way;
+        let compiled = self.pipelines.get(&self.context, *kernel, call)?;
         let range = |buffer, offset: u64, bytes: u64| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZero::new(bytes) })
         };
@@ -171,7 +177,7 @@ impl Gpu {
         let i = &compiled.interface;
         entries.push(wgpu::BindGroupEntry {
             binding: i.params,
-            resource: range(uniforms, at, 4 * d.call.params.len().next_multiple_of(4) as u64),
+            resource: range(uniforms, at, 4 * call.params.len().next_multiple_of(4) as u64),
         });
         if let Some(binding) = i.step {
             entries.push(wgpu::BindGroupEntry { binding, resource: range(&self.steps, 0, UNIFORM) });
@@ -182,7 +188,7 @@ impl Gpu {
             entries: &entries,
         });
         self.context.check()?;
-        let groups = kernel.work(&call).workgroups.max(1);
+        let groups = kernel.work(call).workgroups.max(1);
         let groups = if groups <= FOLD { (groups as u32, 1) } else { (FOLD as u32, groups.div_ceil(FOLD) as u32) };
         let uses_step = i.step.is_some();
         Ok(Ready { compiled, group, groups, uses_step })
@@ -291,15 +297,16 @@ impl Executor for Gpu {
             Buffer::Slot(s) => slots[s].clone(),
         };
         let mut words = vec![0u32; plan.dispatches.len() * (UNIFORM / 4) as usize];
-        for (d, at) in plan.dispatches.iter().zip(words.chunks_mut((UNIFORM / 4) as usize)) {
-            at[..d.call.params.len()].copy_from_slice(&d.call.params);
+        let ways: Vec<Way> = plan.dispatches.iter().map(|d| self.way(d)).collect();
+        for (way, at) in ways.iter().zip(words.chunks_mut((UNIFORM / 4) as usize)) {
+            at[..way.call.params.len()].copy_from_slice(&way.call.params);
         }
         use wgpu::BufferUsages as U;
         let uniforms = self.buffer("uniforms", 4 * words.len() as u64, U::UNIFORM | U::COPY_DST);
         self.context.queue.write_buffer(&uniforms, 0, bytemuck::cast_slice(&words));
         let mut dispatches = Vec::with_capacity(plan.dispatches.len());
-        for (i, d) in plan.dispatches.iter().enumerate() {
-            dispatches.push(self.ready(d, place, &uniforms, i as u64 * UNIFORM)?);
+        for (i, (d, way)) in plan.dispatches.iter().zip(&ways).enumerate() {
+            dispatches.push(self.ready(d, way, place, &uniforms, i as u64 * UNIFORM)?);
         }
         let log = plan.log.as_ref().map(|l| (l.path.clone(), l.names.len()));
         self.plans.push(Loaded { dispatches, log });
