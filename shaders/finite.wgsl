@@ -29,10 +29,8 @@ fn main(@builtin(workgroup_id) w: vec3u, @builtin(num_workgroups) groups: vec3u,
     count += select(0u, 1u, (bitcast<u32>(x[i]) & 0x7fffffffu) >= least);
   }
   if LANES > 1u {
-    atomicStore(&parts[l], 0u);
-    workgroupBarrier();
-    // Whole numbers: in any order the same sum.
-    if count > 0u { atomicAdd(&parts[l / LANES], count); }
+    // They begin at 0. Whole numbers: in any order the same sum.
+    atomicAdd(&parts[l / LANES], count);
     workgroupBarrier();
     count = atomicLoad(&parts[l / LANES]);
   }

@@ -32,9 +32,8 @@ fn main(@builtin(local_invocation_index) l: u32) {
     any |= counts[i];
   }
   if LANES > 1u {
-    if l == 0u { atomicStore(&shared_any, 0u); }
-    workgroupBarrier();
-    if any != 0u { atomicOr(&shared_any, any); }
+    // It begins at 0.
+    atomicOr(&shared_any, any);
     workgroupBarrier();
     any = atomicLoad(&shared_any);
     if l > 0u { return; }

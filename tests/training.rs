@@ -82,6 +82,21 @@ fn last_checkpoint(run: &Path) -> Vec<u8> {
     std::fs::read(folder.join(name.trim())).unwrap()
 }
 
+/// Whoever reads the data must not have built the pool of threads before.
+#[test]
+fn there_are_as_many_threads_as_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for (n, said) in [("1", "cpu: 1 thread\n"), ("3", "cpu: 3 threads\n")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_elbo"));
+        command
+            .args("train vae --set data.limit=128 --steps 1 --device cpu --threads".split(' '))
+            .args([n, "--out", n]);
+        let done = command.current_dir(&folder).output().unwrap();
+        let all = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        assert!(all.contains(said), "{n}: {all}");
+    }
+}
+
 #[test]
 fn one_seed_gives_one_checkpoint_whatever_the_threads_and_the_folder() {
     let folder = tempfile::tempdir().unwrap();

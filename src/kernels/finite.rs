@@ -99,10 +99,10 @@ impl Twin for Finite {
         // Past the fold of the grid, at the smallest workgroup.
         cases.push(case("folded grid", long, 1, 0, 1));
         // What invocations share: runs of fewer elements than there are of them, of more, and not of a whole round.
-        for (n, run) in [(1, 1), (65, 3), (997, 100), (997, 4096), (1999, 33)] {
+        for (n, run) in [(1, 1), (65, 3), (997, 100), (998, 100), (997, 4096), (1998, 33)] {
             let mut c = case("strewn", strewn(n, &odd), run, (n % 2) as u32, 64);
-            c.call.consts[1] = 32;
-            c.name += " by 32";
+            c.call.consts[1] = [32, 64][n % 2];
+            c.name += &format!(" by {}", c.call.consts[1]);
             cases.push(c);
         }
         cases

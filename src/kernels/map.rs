@@ -515,9 +515,11 @@ fn programs() -> Vec<Case> {
     let all = mixed(300, 12, vec![17, 20], Some(16));
     cases.push(case("everything", &all, 3600, 4, &integers, 64).exact().again());
     // What invocations share: runs of fewer elements than there are of them, of more, and not of a whole round.
-    for mut case in cases.iter().filter(|c| c.name.contains("sums")).cloned().collect::<Vec<_>>() {
-        case.call.consts[LANES] = 32;
-        case.name += " by 32";
+    for (turn, mut case) in
+        cases.iter().filter(|c| c.name.contains("sums")).cloned().collect::<Vec<_>>().into_iter().enumerate()
+    {
+        case.call.consts[LANES] = [32, 64][turn / 2 % 2];
+        case.name += &format!(" by {}", case.call.consts[LANES]);
         cases.push(case);
     }
     // Past the fold of the grid, at the smallest workgroup.

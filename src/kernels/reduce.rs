@@ -161,9 +161,9 @@ impl Twin for Reduce {
         // What invocations share: rows and columns, runs of fewer terms than there are of them and of more, and what is no
         // number.
         let shared = |c: &&Case| c.call.consts[1] == 64 && !c.again && c.ins[0].len() < 20_000;
-        for mut case in cases.iter().filter(shared).cloned().collect::<Vec<_>>() {
-            case.call.consts[2] = 32;
-            case.name += " by 32";
+        for (turn, mut case) in cases.iter().filter(shared).cloned().collect::<Vec<_>>().into_iter().enumerate() {
+            case.call.consts[2] = [32, 64][turn / 2 % 2];
+            case.name += &format!(" by {}", case.call.consts[2]);
             cases.push(case);
         }
         cases

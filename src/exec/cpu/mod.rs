@@ -87,16 +87,22 @@ pub type Cpu = Host<f32, Threads>;
 impl Cpu {
     /// An empty Store. Work is spread over rayon's global pool.
     pub fn cpu() -> Self {
-        Self::threads(format!("{} threads", rayon::current_num_threads()), true)
+        Self::threads(pool(), true)
     }
 
     /// The same without the second bodies of [`FAST`]: every kernel by its twin.
     pub fn twins() -> Self {
-        Self::threads(format!("{} threads, twins only", rayon::current_num_threads()), false)
+        Self::threads(format!("{}, twins only", pool()), false)
     }
 
     fn threads(adapter: String, second_bodies: bool) -> Self {
         let info = DeviceInfo { device: "cpu", adapter, driver: String::new(), binding_elements: MAX_ELEMENTS };
         Self::new(info, Threads { second_bodies })
     }
+}
+
+/// "2 threads".
+fn pool() -> String {
+    let n = rayon::current_num_threads();
+    format!("{n} thread{}", if n == 1 { "" } else { "s" })
 }

@@ -3,6 +3,7 @@
 
 use super::Context;
 use crate::kernels::matmul_vec4::FORM;
+use crate::kernels::wgsl::Source;
 use crate::kernels::{Call, Kernel, kernel, map, matmul_subgroup, matmul_tiled, scalars};
 use crate::plan::MAX_LOOP;
 use crate::values::{Error, Result, note};
@@ -28,7 +29,8 @@ pub struct Way {
 const TWO: [(u32, u32); 8] = [(8, 1), (4, 2), (2, 4), (1, 8), (8, 4), (8, 8), (16, 8), (32, 4)];
 /// Workgroups of what goes through elements.
 const ONE: [u32; 4] = [32, 64, 128, 256];
-/// Kernels whose invocations are alone: how many stand in a workgroup is free. (`elbo check` proves it of every kernel.)
+/// Kernels whose invocations are alone, or share a run with neighbours by `LANES`: how many more stand in a workgroup is free.
+/// (`elbo check` proves it of every kernel.)
 const ALONE: [&str; 8] = ["adam", "argmax", "copy", "gather", "map", "patches", "reduce", "segment_sum"];
 
 /// The ways to compute a call that form its sums in the same order: itself, and others.
@@ -227,7 +229,10 @@ fn read(path: &Path) -> Result<Cache> {
 
 fn texts() -> u32 {
     let mut sum = crc32fast::Hasher::new();
-    crate::kernels::REGISTRY.iter().for_each(|k| sum.update(k.wgsl().as_bytes()));
+    for k in crate::kernels::REGISTRY {
+        let text = Source::resolve(k.name(), k.wgsl()).map_or_else(|e| e.to_string(), |source| source.text);
+        sum.update(text.as_bytes());
+    }
     sum.finalize()
 }
 
