@@ -114,6 +114,12 @@ fn codes_and_books_are_files_that_go_back_to_pictures() {
         let ablated = text.contains("replaced by its mean") && at.join(recipe).join("samples/ablation.png").is_file();
         assert_eq!(ablated, recipe == "vq-vae-2", "{text}");
     }
+    // Those of two levels are not those of one.
+    let done = run::elbo(at, "decode vq-vae codes.npy --device cpu --out wrong.npy");
+    let text = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{text}");
+    assert!(text.contains("codes.npy has 58 codes in each of its 64 rows, and this model has 49 an example"), "{text}");
+    assert!(!at.join("wrong.npy").exists());
 }
 
 /// The codebook, its averages and its ages are state: they are in the checkpoint.

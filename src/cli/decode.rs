@@ -3,6 +3,7 @@
 use super::pictures::png;
 use super::trained::{Run, wrote};
 use crate::checkpoint::write_whole_at;
+use crate::models::Level;
 use crate::report::{self, npy};
 use crate::values::{Error, Result};
 use std::path::PathBuf;
@@ -32,6 +33,13 @@ pub fn run(a: Args) -> Result<()> {
         return Err(Error::usage("the codes of this model are real numbers; `elbo interpolate` decodes such"));
     }
     let width = codes.len() / n.max(1);
+    let own: usize = t.session.levels().iter().map(Level::codes).sum();
+    if n > 0 && width != own {
+        let file = a.codes.display();
+        return Err(Error::usage(format!(
+            "{file} has {width} codes in each of its {n} rows, and this model has {own} an example: they are another run's"
+        )));
+    }
     let batch = t.session.config.train.batch;
     let mut pictures = Vec::new();
     for some in codes.chunks((width * batch).max(1)) {
