@@ -2,6 +2,7 @@
 
 use super::common::{kind, show};
 use crate::exec::gpu::{adapters, is_software};
+use crate::exec::{Cpu, Executor as _};
 use crate::values::Result;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -15,14 +16,13 @@ pub struct Args {
 }
 
 pub fn run(a: Args) -> Result<()> {
-    let threads = rayon::current_num_threads();
     let all = adapters();
     let mut text = String::new();
     let mut say = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("a String takes every write");
     if a.json {
-        say(format_args!("{}", json!({ "device": "cpu", "threads": threads })));
+        say(format_args!("{}", json!({ "device": "cpu", "threads": rayon::current_num_threads() })));
     } else {
-        say(format_args!("cpu        {threads} threads, f32"));
+        say(format_args!("cpu        {}, f32", Cpu::cpu().info().adapter));
         say(format_args!("reference  1 thread, f64: what the others are checked against"));
     }
     for (i, adapter) in all.iter().enumerate() {

@@ -258,7 +258,7 @@ impl<T: Twin> pulp::NullaryFnOnce for OnThisCpu<'_, '_, T> {
 }
 
 /// The parameters of a call.
-pub(super) fn typed<P: Params>(call: &Call) -> P {
+fn typed<P: Params>(call: &Call) -> P {
     *bytemuck::from_bytes(bytemuck::cast_slice(&call.params))
 }
 

@@ -2,7 +2,6 @@
 //! memory of a workgroup. Twin of shaders/matmul_tiled.wgsl; all but the file is shared with
 //! [`matmul_vec4`](super::matmul_vec4), in whose place an executor may run it: no plan names it.
 
-use super::kernel::typed;
 use super::matmul_vec4::{FORM, Form, MatmulParams, cases_of, product, reads, twin, work};
 use super::{Case, Consts, In, Out, StepRow, Twin, Values, Work};
 use crate::values::Real;
@@ -47,11 +46,11 @@ impl Twin for MatmulTiled {
     }
 
     fn reads(c: &Consts, p: &MatmulParams) -> Vec<usize> {
-        reads(c, p)
+        reads(&c[..FORM], p)
     }
 
     fn describe(c: &Consts, _: &MatmulParams) -> String {
-        Form::of(c).describe()
+        Form::of(&c[..FORM]).describe()
     }
 
     #[inline(always)]
@@ -63,16 +62,13 @@ impl Twin for MatmulTiled {
         outs: &mut [Out<R>],
         items: Range<usize>,
     ) {
-        twin(c, p, ins, outs, items);
+        twin(&c[..FORM], p, ins, outs, items);
     }
 
     fn cases() -> Vec<Case> {
         // Its loops end sooner at the bound than those of the others. More groups than a dimension of the grid holds would be 17
         // million invocations here, which take software adapters a minute: `flat_group` is proven by the others.
-        let few = |c: &Case| {
-            let p: MatmulParams = typed(&c.call);
-            p.batch < 1 << 16
-        };
+        let few = |c: &Case| c.call.params[3] < 1 << 16;
         // One side a form, so that there is one pipeline for each: all sides, and all forms, with both of a form's epilogues.
         let side = |c: &Case| SIDES[(c.call.consts[0] * 2 + c.call.consts[1]) as usize];
         let mut cases: Vec<Case> =

@@ -99,7 +99,7 @@ fn told(k: &'static dyn Kernel, call: &Call) -> Option<Way> {
     (matmul_subgroup::suits(p[1]) && way.kernel.work(&way.call).loop_bound <= MAX_LOOP).then_some(way)
 }
 
-/// A way that was measured to be better, as the cache has it.
+/// The way that was measured to be the best, as the cache has it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Measured {
     /// The kernel that a plan names.
@@ -114,7 +114,7 @@ pub struct Measured {
     pub with: Vec<u32>,
     /// Microseconds, the median.
     pub us: f64,
-    /// Those of the way that the plan names.
+    /// Those of the way that the adapter's class takes.
     pub plain_us: f64,
 }
 
@@ -161,7 +161,8 @@ impl Choices {
             note(format_args!("note: what was tuned is passed over: {e}"));
             Cache::default()
         });
-        if cached.kernels == texts() {
+        // To read every kernel's text takes time, and most starts have no cache.
+        if !cached.choices.is_empty() && cached.kernels == texts() {
             for m in cached.choices {
                 choices.measured.insert((m.kernel, m.consts, m.params), (m.take, m.with));
             }
@@ -171,23 +172,27 @@ impl Choices {
 
     /// How a call is computed here.
     pub fn way(&self, k: &'static dyn Kernel, call: &Call) -> Way {
-        let mut all = self.ways(k, call);
+        let own = self.by_class(k, call);
         let known = self.measured.get(&(k.name().to_string(), call.consts.clone(), call.params.clone()));
+        let Some((take, with)) = known else { return own };
         // Only what is a way: a file is not trusted with more.
-        let at =
-            known.and_then(|(take, with)| all.iter().position(|w| w.kernel.name() == take && w.call.consts == *with));
-        all.swap_remove(at.unwrap_or(0))
+        let all = ways(own.kernel, &own.call);
+        all.into_iter().find(|w| w.kernel.name() == take && w.call.consts == *with).unwrap_or(own)
     }
 
     /// All ways to compute a call here with the same bits, the one that the adapter's class takes first.
     pub fn ways(&self, k: &'static dyn Kernel, call: &Call) -> Vec<Way> {
+        let Way { kernel, call } = self.by_class(k, call);
+        ways(kernel, &call)
+    }
+
+    fn by_class(&self, k: &'static dyn Kernel, call: &Call) -> Way {
         let better = match (self.real, self.subgroups) {
             (true, _) => shared(k, call),
             (false, true) => told(k, call),
             (false, false) => None,
         };
-        let Way { kernel, call } = better.unwrap_or_else(|| Way { kernel: k, call: call.clone() });
-        ways(kernel, &call)
+        better.unwrap_or_else(|| Way { kernel: k, call: call.clone() })
     }
 }
 
