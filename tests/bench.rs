@@ -80,6 +80,9 @@ impl Kernel for Wrong {
     fn reads(&self, call: &Call) -> Vec<usize> {
         self.0.reads(call)
     }
+    fn reals(&self, call: &Call) -> u32 {
+        self.0.reals(call)
+    }
     fn describe(&self, call: &Call) -> String {
         self.0.describe(call)
     }

@@ -12,7 +12,7 @@ use elbo::plan::{Options, Plan, compile};
 use elbo::values::{DType, HostBuf, Shape};
 
 const STEPS: u64 = 5;
-const N: usize = 64;
+const N: usize = 128;
 
 fn ramp() -> Schedule {
     Schedule::Linear { from: 0.0625, to: 0.25, steps: 4, start: 0 }
@@ -24,7 +24,7 @@ fn optimizers() -> [Optimizer; 2] {
     [Optimizer::Adam(adam), Optimizer::Sgd(Sgd { learning_rate: ramp(), momentum: 0.75, clip: 0.0 })]
 }
 
-/// A loss of weights w\[64\] with data in another parameter.
+/// A loss of weights w\[128\] with data in another parameter.
 fn loss<'g>(g: &'g Graph, w: Tensor<'g>) -> Tensor<'g> {
     total((w * param(g, "data.x", &[N])).tanh().square() + w.square() * 0.25)
 }

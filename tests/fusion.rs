@@ -6,8 +6,8 @@ use common::{kernels_of, param, total};
 use elbo::graph::{Axes, Graph, Tensor, grad};
 use elbo::plan::{Options, fusion_rules};
 
-const RULES: Options = Options { fuse: true, group: false, reuse: true };
-const UNFUSED: Options = Options { fuse: false, group: false, reuse: true };
+const RULES: Options = Options { fuse: true, group: false, reuse: true, mixed: false };
+const UNFUSED: Options = Options { fuse: false, group: false, reuse: true, mixed: false };
 
 type Parts = for<'g> fn(&'g Graph) -> Vec<Tensor<'g>>;
 

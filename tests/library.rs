@@ -163,8 +163,8 @@ fn a_plan_over_a_store_of_another_length_is_refused() {
         let mut e = open(&choice).unwrap();
         let layout = ParamLayout::new(g.params(), e.info().binding_elements).unwrap();
         let plan = compile("plan", &g, &[packed], &layout, Options::default()).unwrap();
-        e.create("params/net", DType::F32, 128).unwrap();
+        e.create("params/net", DType::F32, 256).unwrap();
         let text = e.load(&plan).unwrap_err().to_string();
-        assert_eq!(text, "the store's `params/net` is of 128 F32, the plan's of 64 F32", "{choice}");
+        assert_eq!(text, "the store's `params/net` is of 256 F32, the plan's of 128 F32", "{choice}");
     }
 }

@@ -437,10 +437,10 @@ fn compiled(seed: usize, options: Options) -> Compiled {
     Compiled { plan, parts: places.into_iter().zip(parts.iter().map(|t| t.len())).collect() }
 }
 
-const PLAIN: Options = Options { fuse: true, group: true, reuse: true };
-const NO_REUSE: Options = Options { fuse: true, group: true, reuse: false };
-const RULES: Options = Options { fuse: true, group: false, reuse: true };
-const UNFUSED: Options = Options { fuse: false, group: false, reuse: true };
+const PLAIN: Options = Options { fuse: true, group: true, reuse: true, mixed: false };
+const NO_REUSE: Options = Options { fuse: true, group: true, reuse: false, mixed: false };
+const RULES: Options = Options { fuse: true, group: false, reuse: true, mixed: false };
+const UNFUSED: Options = Options { fuse: false, group: false, reuse: true, mixed: false };
 
 /// Everything that a plan leaves: persistent buffers, the output, metrics.
 type Left = BTreeMap<String, Vec<f64>>;
@@ -757,9 +757,9 @@ fn dispatched() -> Vec<BTreeSet<Kind>> {
         .collect()
 }
 
-/// Every kernel in every way in which its cases run it, but for the optimizers' (effects.rs), that of the benchmarks alone, and
-/// that of sprites, whose pictures are larger than these graphs (sprites.rs has it in training steps, on every executor), and
-/// the products that an executor runs in another's place (choice.rs).
+/// Every kernel in every way in which its cases run it, but for the optimizers' (effects.rs), that of the benchmarks alone, that
+/// of sprites, whose pictures are larger than these graphs (sprites.rs has it in training steps, on every executor), those of
+/// mixed precision (mixed.rs), and the products that an executor runs in another's place (choice.rs).
 #[test]
 fn random_graphs_dispatch_every_kernel_in_every_way() {
     let all: BTreeSet<Kind> = dispatched().into_iter().flatten().collect();
@@ -769,6 +769,8 @@ fn random_graphs_dispatch_every_kernel_in_every_way() {
             "adam",
             "sgd",
             "fma",
+            "half",
+            "matmul_half",
             "sprites",
             "matmul_tiled",
             "weight_grad_tiled",

@@ -65,7 +65,7 @@ fn every_case_fits_the_interface() {
             known = Some((k.name(), interface(k)));
         }
         let (_, i) = known.as_ref().unwrap();
-        let of = |access| i.storage.iter().filter(|b| b.access == access).map(|b| b.dtype).collect::<Vec<_>>();
+        let of = |access| i.types(access, k.reals(&case.call));
         assert_eq!(case.ins.iter().map(HostBuf::dtype).collect::<Vec<_>>(), of(Access::Read), "{what}: inputs");
         assert_eq!(case.outs.iter().map(Before::dtype).collect::<Vec<_>>(), of(Access::Write), "{what}: outputs");
         assert_eq!(case.call.consts.len(), i.overrides.len(), "{what}: overrides");

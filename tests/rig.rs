@@ -142,6 +142,9 @@ impl Kernel for Broken {
     fn reads(&self, call: &Call) -> Vec<usize> {
         self.of.reads(call)
     }
+    fn reals(&self, call: &Call) -> u32 {
+        self.of.reals(call)
+    }
     fn describe(&self, call: &Call) -> String {
         self.of.describe(call)
     }

@@ -1,7 +1,7 @@
 //! One checkpoint file: safetensors with one metadata key that holds sorted JSON, and a checksum over every byte.
 
 use super::Named;
-use crate::config::Precision;
+use crate::config::ElementType;
 use crate::values::{Error, HostBuf, Result};
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
@@ -90,7 +90,7 @@ fn bad(path: &Path, what: &str) -> Error {
 pub(super) fn bytes(
     tensors: &[Named],
     is_weight: impl Fn(&str) -> bool,
-    precision: Precision,
+    precision: ElementType,
     config: serde_json::Value,
     progress: &Progress,
     step: u64,
@@ -99,7 +99,7 @@ pub(super) fn bytes(
     let data: Vec<(Dtype, Vec<u8>)> = tensors
         .iter()
         .map(|(name, _, values)| match values {
-            HostBuf::F32(v) if precision == Precision::F16 && is_weight(name) => {
+            HostBuf::F32(v) if precision == ElementType::F16 && is_weight(name) => {
                 let half: Vec<f16> = v.iter().map(|&x| f16::from_f32(x)).collect();
                 (Dtype::F16, bytemuck::cast_slice(&half).to_vec())
             }
@@ -182,7 +182,7 @@ mod tests {
         ];
         let progress = Progress { epoch: vec![1, 2], line: vec![3], skipped_in_a_row: 0 };
         let config = serde_json::json!({ "model": { "kind": "vae" } });
-        let bytes = bytes(&tensors, |n| n.starts_with("encoder"), Precision::F32, config, &progress, 7).unwrap();
+        let bytes = bytes(&tensors, |n| n.starts_with("encoder"), ElementType::F32, config, &progress, 7).unwrap();
         let path = dir.join("step-7.safetensors");
         fs::write(&path, &bytes).unwrap();
         (path, bytes)
@@ -221,7 +221,7 @@ mod tests {
         let values = HostBuf::F32(vec![0.1, 1000.5]);
         let tensors = [("w".to_string(), vec![2], values.clone()), ("adam.m.w".to_string(), vec![2], values.clone())];
         let config = serde_json::json!({});
-        let bytes = bytes(&tensors, |n| n == "w", Precision::F16, config, &Progress::default(), 1).unwrap();
+        let bytes = bytes(&tensors, |n| n == "w", ElementType::F16, config, &Progress::default(), 1).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.safetensors");
         fs::write(&path, bytes).unwrap();

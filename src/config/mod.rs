@@ -24,4 +24,4 @@ pub use model::{
 pub use optimizer::{Adam, Optimizer, Sgd};
 pub use recipe::{RECIPES, load, names, summary};
 pub use schedule::Schedule;
-pub use settings::{Binarise, Checkpoint, Config, Data, Label, Precision, Train};
+pub use settings::{Binarise, Checkpoint, Config, Data, ElementType, Label, Precision, Train};

@@ -115,6 +115,8 @@ pub struct Train {
     pub alternate: Vec<u64>,
     /// Images a step.
     pub batch: usize,
+    /// What steps are computed in.
+    pub precision: Precision,
     /// The seed of every random number in the run.
     pub seed: u64,
     /// Steps between two lines of metrics.
@@ -131,11 +133,23 @@ impl Default for Train {
             pretrain: 0,
             alternate: vec![],
             batch: 128,
+            precision: Precision::F32,
             seed: 1,
             log_every: 50,
             max_skipped: 10,
         }
     }
+}
+
+/// What numbers of a step stand in memory as.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// IEEE binary32, all of them.
+    F32,
+    /// IEEE binary16 what products read of weights and of what layers make, with sums of binary32; gradients, weights and
+    /// moments are binary32.
+    Mixed,
 }
 
 /// `[checkpoint]`: what is kept.
@@ -145,19 +159,19 @@ pub struct Checkpoint {
     /// Steps between two checkpoints; 0: one at the end only.
     pub every: u64,
     /// The element type of the saved weights.
-    pub dtype: Precision,
+    pub dtype: ElementType,
 }
 
 impl Default for Checkpoint {
     fn default() -> Self {
-        Self { every: 500, dtype: Precision::F32 }
+        Self { every: 500, dtype: ElementType::F32 }
     }
 }
 
 /// The element type of saved weights.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Precision {
+pub enum ElementType {
     /// IEEE binary32, exact.
     F32,
     /// IEEE binary16, rounded.

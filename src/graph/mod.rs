@@ -16,6 +16,6 @@ pub use arena::{Effect, Graph, LogTable, Node, SKIPPED, StateDecl, StateId};
 pub use axes::{Axes, BATCH, FEATURES, LATENTS, SAMPLES};
 pub use grad::{grad, partial, vjp};
 pub use op::{Binarise, Count, Distribution, Draw, Gradient, Jumps, Op, Picture};
-pub use params::{ALIGN, Bucket, Init, ParamDecl, ParamLayout, Place};
+pub use params::{ALIGN, Bucket, Init, PLACE, ParamDecl, ParamLayout, Place};
 pub use patches::Window;
 pub use tensor::Tensor;

@@ -79,6 +79,9 @@ pub struct ParamLayout {
 /// Elements between the starts of neighbours: 256 bytes, the strictest binding alignment.
 pub const ALIGN: usize = 64;
 
+/// Elements between the starts of parameters: of a copy of half the size, too, each then starts where a binding can.
+pub const PLACE: usize = 2 * ALIGN;
+
 impl ParamLayout {
     /// Lays out parameters in a bucket a group, of at most `limit` elements (an adapter's binding limit).
     pub fn new(params: Vec<ParamDecl>, limit: usize) -> Result<Self> {
@@ -94,7 +97,7 @@ impl ParamLayout {
     fn by(params: Vec<ParamDecl>, limit: usize, group: impl Fn(&ParamDecl) -> &str) -> Result<Self> {
         let mut l = Self::default();
         for p in &params {
-            let need = p.shape.len().next_multiple_of(ALIGN);
+            let need = p.shape.len().next_multiple_of(PLACE);
             if need > limit {
                 return Err(Error::failure(format!(
                     "the parameter {} of {} elements is larger than the {limit} that one binding of this device holds",
@@ -154,11 +157,11 @@ mod tests {
     #[test]
     fn groups_get_buckets_of_their_own_and_split_at_the_limit() {
         let l =
-            ParamLayout::new(vec![decl("e.w", 100), decl("d.w", 10), decl("e.b", 1), decl("e.x", 64)], 192).unwrap();
+            ParamLayout::new(vec![decl("e.w", 200), decl("d.w", 10), decl("e.b", 1), decl("e.x", 128)], 384).unwrap();
         let names: Vec<_> = l.buckets.iter().map(|b| (b.name.as_str(), b.len)).collect();
-        assert_eq!(names, [("e", 192), ("d", 64), ("e.1", 64)]);
-        assert_eq!(l.places[2], Place { bucket: 0, offset: 128 });
-        assert!(ParamLayout::new(vec![decl("e.w", 200)], 192).unwrap_err().to_string().contains("e.w"));
+        assert_eq!(names, [("e", 384), ("d", 128), ("e.1", 128)]);
+        assert_eq!(l.places[2], Place { bucket: 0, offset: 256 });
+        assert!(ParamLayout::new(vec![decl("e.w", 400)], 384).unwrap_err().to_string().contains("e.w"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a kernel is to the rest of elbo: [`Kernel`], object-safe, and [`Twin`], which a kernel's file implements.
 
+use super::half::unpack;
 use super::wgsl::ENABLE_SUBGROUPS;
 use crate::values::{Bound, DType, HostBuf, Real};
 use std::marker::PhantomData;
@@ -71,6 +72,16 @@ impl<'a, R> In<'a, R> {
         match self {
             Self::F(v) => v,
             Self::U(_) => panic!("an input of u32 was read as reals"),
+        }
+    }
+    /// What stands as binary16, as reals; none of reals.
+    pub fn unpacked(&self) -> Option<Vec<R>>
+    where
+        R: Real,
+    {
+        match self {
+            Self::F(_) => None,
+            Self::U(words) => Some(unpack(words)),
         }
     }
     /// The integers.
@@ -163,6 +174,9 @@ pub trait Kernel: Send + Sync {
     fn work(&self, call: &Call) -> Work;
     /// For each input, how many elements a call reads at least, from the first on.
     fn reads(&self, call: &Call) -> Vec<usize>;
+    /// Of the bindings that its .wgsl declares as words, in its order, those that hold reals in this call, a bit each: words are
+    /// how one text reads numbers of both sizes.
+    fn reals(&self, call: &Call) -> u32;
     /// The outputs whose earlier value a call reads.
     fn updates(&self) -> &'static [usize];
     /// What a call does, in a few letters for tables: "relu", "nt+bias+relu".
@@ -200,6 +214,10 @@ pub trait Twin: Send + Sync + 'static {
     /// the twin.
     fn reads(_: &Consts, _: &Self::Params) -> Vec<usize> {
         Vec::new()
+    }
+    /// See [`Kernel::reals`].
+    fn reals(_: &Consts) -> u32 {
+        0
     }
     /// See [`Kernel::describe`].
     fn describe(c: &Consts, p: &Self::Params) -> String;
@@ -280,6 +298,9 @@ impl<T: Twin> Kernel for Handle<T> {
     }
     fn reads(&self, call: &Call) -> Vec<usize> {
         T::reads(&call.consts, &typed(call))
+    }
+    fn reals(&self, call: &Call) -> u32 {
+        T::reals(&call.consts)
     }
     fn updates(&self) -> &'static [usize] {
         T::UPDATES

@@ -19,12 +19,14 @@ pub mod fma;
 pub mod gate;
 pub mod gather;
 pub mod gaussian_kl;
+pub mod half;
 pub mod jacobian_penalty;
 pub mod jumps;
 pub mod log_row;
 pub mod lstm;
 pub mod lstm_grad;
 pub mod map;
+pub mod matmul_half;
 pub mod matmul_scalar;
 pub mod matmul_subgroup;
 pub mod matmul_tiled;
@@ -70,12 +72,14 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<gate::Gate>(PhantomData),
     &Handle::<gather::Gather>(PhantomData),
     &Handle::<gaussian_kl::GaussianKl>(PhantomData),
+    &Handle::<half::Half>(PhantomData),
     &Handle::<jacobian_penalty::JacobianPenalty>(PhantomData),
     &Handle::<jumps::Jumps>(PhantomData),
     &Handle::<log_row::LogRow>(PhantomData),
     &Handle::<lstm::Lstm>(PhantomData),
     &Handle::<lstm_grad::LstmGrad>(PhantomData),
     &Handle::<map::Map>(PhantomData),
+    &Handle::<matmul_half::MatmulHalf>(PhantomData),
     &Handle::<matmul_scalar::MatmulScalar>(PhantomData),
     &Handle::<matmul_subgroup::MatmulSubgroup>(PhantomData),
     &Handle::<matmul_tiled::MatmulTiled>(PhantomData),

@@ -12,6 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 pub const LIBRARY: &[(&str, &str)] = &[
     ("elementwise", include_str!("../../shaders/lib/elementwise.wgsl")),
     ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
+    ("half", include_str!("../../shaders/lib/half.wgsl")),
     ("index", include_str!("../../shaders/lib/index.wgsl")),
     ("numerics", include_str!("../../shaders/lib/numerics.wgsl")),
     ("program", include_str!("../../shaders/lib/program.wgsl")),
@@ -144,6 +145,12 @@ impl Interface {
     /// The number of inputs.
     pub fn inputs(&self) -> usize {
         self.storage.iter().filter(|b| b.access == Access::Read).count()
+    }
+
+    /// The types of what is read or written, where the bindings of these bits hold reals ([`Kernel::reals`]).
+    pub fn types(&self, access: Access, reals: u32) -> Vec<DType> {
+        let of = |(i, b): (usize, &Binding)| if reals >> i & 1 != 0 { DType::F32 } else { b.dtype };
+        self.storage.iter().enumerate().filter(|(_, b)| b.access == access).map(of).collect()
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) fn source(ir: &Ir, mut id: usize) -> usize {
 }
 
 /// For each node the live nodes that read its value, through reshapes; `None` for what is needed outside.
-fn readers(ir: &Ir) -> Vec<Vec<Option<usize>>> {
+pub(super) fn readers(ir: &Ir) -> Vec<Vec<Option<usize>>> {
     let live = ir.live();
     let mut readers = vec![Vec::new(); ir.nodes.len()];
     let mut add = |from: usize, by: Option<usize>| {

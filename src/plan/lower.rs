@@ -9,11 +9,12 @@ use super::group::{self, Unit, schedule};
 use super::memory::{self, Temp};
 use super::pair::{Pair, pairs};
 use super::rewrite::{Ir, rewrite};
-use super::{Buffer, Dispatch, LOG_ROWS, Log, Plan, StoreRef, View, fuse, split, validate};
-use crate::graph::{Binarise, Count, Distribution, Effect, Graph, Op, ParamLayout, SKIPPED, Window};
+use super::{Buffer, Dispatch, LOG_ROWS, Log, Plan, StoreRef, View, fuse, halve, split, validate};
+use crate::graph::{Binarise, Count, Distribution, Effect, Graph, Op, ParamLayout, Place, SKIPPED, Window};
 use crate::kernels::matmul_vec4::Form;
 use crate::kernels::{self as k, Call, Params};
 use crate::values::{DType, Result, Shape};
+use std::collections::BTreeMap;
 
 /// How to compile; the defaults are what `train` uses.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +25,13 @@ pub struct Options {
     pub group: bool,
     /// Let temporaries share buffers.
     pub reuse: bool,
+    /// Keep as binary16 what products read.
+    pub mixed: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fuse: true, group: true, reuse: true }
+        Self { fuse: true, group: true, reuse: true, mixed: false }
     }
 }
 
@@ -116,6 +119,10 @@ struct Lowering<'a> {
     wanted: Vec<Option<View>>,
     /// The gradients of a weight and a bias that are made together, and whether one of the two was met.
     pairs: Vec<(Pair, bool)>,
+    /// The nodes that stand in memory as binary16.
+    halved: Vec<bool>,
+    /// The copies of buckets as binary16; none unless the plan is one of mixed precision.
+    copies: Option<BTreeMap<usize, View>>,
     values: Vec<Value>,
     dispatches: Vec<Dispatch>,
     stores: Vec<StoreRef>,
@@ -125,15 +132,31 @@ struct Lowering<'a> {
 impl<'a> Lowering<'a> {
     fn new(graph: &'a Graph, layout: &'a ParamLayout, ir: Ir) -> Self {
         let n = ir.nodes.len();
-        let (wanted, values) = (vec![None; n], vec![Value::Lazy; n]);
-        Self { graph, layout, ir, wanted, pairs: vec![], values, dispatches: vec![], stores: vec![], temps: vec![] }
+        Self {
+            graph,
+            layout,
+            ir,
+            wanted: vec![None; n],
+            pairs: vec![],
+            halved: vec![false; n],
+            copies: None,
+            values: vec![Value::Lazy; n],
+            dispatches: vec![],
+            stores: vec![],
+            temps: vec![],
+        }
     }
 
     fn run(&mut self, metrics: Option<usize>, options: Options) {
         let live = self.ir.live();
         self.place_packs(&live);
+        if options.mixed {
+            (self.halved, self.copies) = (halve::halved(&self.ir), Some(BTreeMap::new()));
+        }
         if options.fuse {
-            let pairs = pairs(&self.ir, &live, &self.wanted, RUN);
+            let mut pairs = pairs(&self.ir, &live, &self.wanted, RUN);
+            // That kernel reads f32.
+            pairs.retain(|pair| !self.halved[group::source(&self.ir, self.ir.nodes[pair.product].args[1])]);
             self.pairs = pairs.into_iter().map(|pair| (pair, false)).collect();
         }
         let units = schedule(&self.ir, metrics, options.group);
@@ -325,9 +348,9 @@ impl<'a> Lowering<'a> {
             Op::Matmul { ta: true, tb: false } if let Some(run) = split::run(&self.ir, id) => {
                 return self.product_in_runs(id, run);
             }
-            Op::Matmul { ta, tb } => self.matmul(&n.args, Form::product(*ta, *tb)),
+            Op::Matmul { ta, tb } => self.matmul(id, Form::product(*ta, *tb)),
             &Op::Linear { ta, tb, bias, act, add, slope } => {
-                self.matmul(&n.args, Form { bias, act, add, slope, ..Form::product(ta, tb) })
+                self.matmul(id, Form { bias, act, add, slope, ..Form::product(ta, tb) })
             }
             Op::Triangle(scale) => {
                 let p = k::triangle::TriangleParams { n: len as u32, d: n.shape.last() as u32, scale: *scale as f32 };
@@ -427,7 +450,9 @@ impl<'a> Lowering<'a> {
     /// Where a node's value goes: its place in a pack, or a new temporary.
     fn target(&mut self, id: usize) -> View {
         let len = self.ir.nodes[id].shape.len();
-        self.wanted[id].unwrap_or_else(|| self.temp(DType::F32, len))
+        let halved = self.halved[id];
+        self.wanted[id]
+            .unwrap_or_else(|| if halved { self.temp(DType::U32, len / 2) } else { self.temp(DType::F32, len) })
     }
 
     fn temp(&mut self, dtype: DType, len: usize) -> View {
@@ -547,12 +572,39 @@ impl<'a> Lowering<'a> {
     }
 
     fn param(&mut self, id: usize, path: &str) {
+        let (place, len) = (self.place(path), self.ir.nodes[id].shape.len());
+        self.values[id] = Value::Here(View { offset: place.offset, len, ..self.bucket(place.bucket) });
+    }
+
+    fn place(&self, path: &str) -> Place {
         let index = self.layout.find(path).unwrap_or_else(|| panic!("no parameter {path} in the layout"));
-        let place = self.layout.places[index];
-        let path = self.layout.path(place.bucket);
-        let store = self.persistent(&path, DType::F32, self.layout.buckets[place.bucket].len);
-        let len = self.ir.nodes[id].shape.len();
-        self.values[id] = Value::Here(range(store, place.offset, len, DType::F32));
+        self.layout.places[index]
+    }
+
+    fn bucket(&mut self, bucket: usize) -> View {
+        let len = self.layout.buckets[bucket].len;
+        let store = self.persistent(&self.layout.path(bucket), DType::F32, len);
+        range(store, 0, len, DType::F32)
+    }
+
+    /// A weight as binary16, in a copy of all of its bucket that the first product makes; `None` for what is no weight, and in
+    /// a plan of f32.
+    fn weight_copy(&mut self, id: usize) -> Option<View> {
+        let id = group::source(&self.ir, id);
+        let Op::Param(p) = self.ir.nodes[id].op else { return None };
+        let place = self.place(&self.graph.params()[p].path);
+        let copy = match self.copies.as_ref()?.get(&place.bucket) {
+            Some(copy) => *copy,
+            None => {
+                let from = self.bucket(place.bucket);
+                let (to, p) = (self.temp(DType::U32, from.len / 2), k::half::HalfParams { n: from.len as u32 });
+                self.emit("half", vec![WG], p.words(), vec![from], vec![to], "weights");
+                self.copies.as_mut()?.insert(place.bucket, to);
+                to
+            }
+        };
+        let len = self.ir.nodes[id].shape.len().div_ceil(2);
+        Some(View { offset: place.offset / 2, len, ..copy })
     }
 
     fn pack(&mut self, id: usize, path: &str, places: &[usize]) {

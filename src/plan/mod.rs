@@ -3,6 +3,7 @@
 
 mod fuse;
 mod group;
+mod halve;
 mod lower;
 mod memory;
 mod pair;

@@ -3,7 +3,7 @@
 
 use super::View;
 use super::rewrite::Ir;
-use crate::graph::{ALIGN, Op};
+use crate::graph::{Op, PLACE};
 use crate::kernels::matmul_vec4::fits;
 
 /// dW and db.
@@ -30,7 +30,7 @@ pub(super) fn pairs(ir: &Ir, live: &[bool], wanted: &[Option<View>], terms: usiz
         let sum = (0..ir.nodes.len()).find(|&sum| {
             let n = &ir.nodes[sum];
             let behind = placed(sum)
-                .is_some_and(|db| db.buffer == dw.buffer && db.offset == (dw.offset + dw.len).next_multiple_of(ALIGN));
+                .is_some_and(|db| db.buffer == dw.buffer && db.offset == (dw.offset + dw.len).next_multiple_of(PLACE));
             n.op == (Op::Sum { first: 0, count: 1, scale: 1.0 }) && n.args[0] == dy && behind
         });
         found.extend(sum.map(|sum| Pair { product, sum }));

@@ -91,7 +91,7 @@ fn bindings(d: &Dispatch) -> Result<Option<String>> {
     for (what, views, access, least) in
         [("inputs", &d.ins, Access::Read, d.kernel.reads(&d.call)), ("outputs", &d.outs, Access::Write, written)]
     {
-        let types: Vec<DType> = asks.storage.iter().filter(|b| b.access == access).map(|b| b.dtype).collect();
+        let types = asks.types(access, d.kernel.reals(&d.call));
         let bound: Vec<DType> = views.iter().map(|v| v.dtype).collect();
         if types != bound {
             return Ok(Some(format!("its {what} are {bound:?}, not {types:?}")));

@@ -1,7 +1,7 @@
 //! The plans of a run, built without a device: a training step, evaluation, reconstruction, samples.
 
 use super::phases::{Part, Phase};
-use crate::config::{self, Config, Prior, TdVae};
+use crate::config::{self, Config, Precision, Prior, TdVae};
 use crate::data::{Sequence, Stored};
 use crate::graph::{
     ALIGN, Binarise, FEATURES, Gradient, Graph, Op, ParamDecl, ParamLayout, SAMPLES, Tensor, grad, vjp,
@@ -222,7 +222,8 @@ pub fn train(c: &Config, set: &SetShape, layout: &ParamLayout, options: Options,
     let grads: Vec<Option<Tensor<'_>>> =
         layout.params.iter().map(|p| updated(&p).then(|| grads.next()).flatten()).collect();
     optim::update_some(&net, &c.optimizer, layout, &grads, phase.clock);
-    let plan = compile("train", &graph, &[], layout, options)?;
+    let mixed = options.mixed || c.train.precision == Precision::Mixed;
+    let plan = compile("train", &graph, &[], layout, Options { mixed, ..options })?;
     Ok(Program { plan, scalars: net.scalars(), unit })
 }
 

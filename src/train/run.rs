@@ -289,7 +289,7 @@ impl Trainer {
                     progress = saved.progress.clone();
                     note(format_args!("resumed at step {first} of {total}"));
                     note_device(&o.out, first, &device);
-                    if config.checkpoint.dtype == config::Precision::F16 {
+                    if config.checkpoint.dtype == config::ElementType::F16 {
                         note(format_args!(
                             "note: checkpoint.dtype is f16: weights were rounded, the run is not continued bit for bit"
                         ));

@@ -8,8 +8,10 @@ use elbo::plan::{Options, Plan, compile};
 use elbo::values::{HostBuf, Philox, Shape, stream};
 
 /// Both plans of a graph: fused and not.
-pub const BOTH: [Options; 2] =
-    [Options { fuse: true, group: true, reuse: true }, Options { fuse: false, group: false, reuse: true }];
+pub const BOTH: [Options; 2] = [
+    Options { fuse: true, group: true, reuse: true, mixed: false },
+    Options { fuse: false, group: false, reuse: true, mixed: false },
+];
 
 /// Random numbers, one after the other. All reals are exact in f32, so that f32 and f64 begin alike.
 pub struct Rng {

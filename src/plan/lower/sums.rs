@@ -3,6 +3,7 @@
 use super::super::View;
 use super::super::pair::Pair;
 use super::{Lowering, RUN, Value, WG, books};
+use crate::kernels::matmul_half;
 use crate::kernels::matmul_vec4::{Act, Form};
 use crate::kernels::{self as k, Params};
 use crate::values::DType;
@@ -69,23 +70,25 @@ impl Lowering<'_> {
     }
 
     /// A product, of which `form` says all but the workgroup.
-    pub(super) fn matmul(&mut self, args: &[usize], form: Form) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
-        let Form { ta, tb, .. } = form;
+    pub(super) fn matmul(&mut self, id: usize, form: Form) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
+        let (Form { ta, tb, .. }, args) = (form, &self.ir.nodes[id].args.clone());
         let (a, b) = (self.ir.nodes[args[0]].shape, self.ir.nodes[args[1]].shape);
         let r = a.rank();
         let (m, depth) = if ta { (a[r - 1], a[r - 2]) } else { (a[r - 2], a[r - 1]) };
         let n = if tb { b[r - 2] } else { b[r - 1] };
         let batch = if r == 3 { a[0] } else { 1 };
         let p = k::matmul_vec4::MatmulParams { m: m as u32, n: n as u32, k: depth as u32, batch: batch as u32 };
-        self.product(args, form, p)
+        let half = if self.halved[id] { matmul_half::Y } else { 0 };
+        self.product(args, form, p, half)
     }
 
-    /// The same of known extents.
+    /// The same of known extents, and with what its result is to be of.
     fn product(
         &mut self,
         args: &[usize],
         form: Form,
         p: k::matmul_vec4::MatmulParams,
+        mut half: u32,
     ) -> (&'static str, Vec<u32>, Vec<u32>, Vec<View>) {
         let [m, n, depth] = [p.m, p.n, p.k].map(|v| v as usize);
         let (name, tile) = match k::matmul_vec4::fits(m, n, depth, form.ta, form.tb) {
@@ -93,13 +96,25 @@ impl Lowering<'_> {
             false => ("matmul_scalar", k::matmul_scalar::TILE),
         };
         let form = Form { wg: k::matmul_vec4::workgroup(tile, m, n), ..form };
-        let mut given = self.all(args).into_iter();
+        let mut given = self.all(args);
+        given[1] = self.weight_copy(args[1]).unwrap_or(given[1]);
+        let mut given = given.into_iter();
         let mut ins: Vec<View> = given.by_ref().take(2).collect();
         for is in [form.bias, form.add, form.slope != Act::None] {
             // A binding must be there even where the kernel does not read it.
             ins.push(if is { given.next().expect("an argument a part of the form") } else { ins[0] });
         }
-        (name, form.consts().into(), p.words(), ins)
+        for (i, bit) in [(0, matmul_half::A), (1, matmul_half::B), (4, matmul_half::H)] {
+            // Reals are f32, and in words stands binary16.
+            if ins[i].dtype == DType::U32 && (i < 2 || form.slope != Act::None) {
+                half |= bit;
+            }
+        }
+        if half == 0 {
+            return (name, form.consts().into(), p.words(), ins);
+        }
+        let side = k::matmul_tiled::side(p.m, p.n, p.k, p.batch);
+        ("matmul_half", matmul_half::consts(&form, half, side), p.words(), ins)
     }
 
     /// Aᵀ·B as the sum of products over runs of their rows, which lie one behind the other in both.
@@ -109,7 +124,7 @@ impl Lowering<'_> {
         let batch = rows / run;
         let p = [m, columns, run, batch].map(|v| v as u32);
         let p = k::matmul_vec4::MatmulParams { m: p[0], n: p[1], k: p[2], batch: p[3] };
-        let (kernel, consts, params, ins) = self.product(&n.args, Form::product(true, false), p);
+        let (kernel, consts, params, ins) = self.product(&n.args, Form::product(true, false), p, 0);
         let out = self.temp(DType::F32, batch * m * columns);
         self.emit(kernel, consts, params, ins, vec![out], &n.scope);
         self.sum_up(id, k::reduce::Op::Sum, out, [1, batch, m * columns], 1.0);

@@ -1,21 +1,53 @@
 //! Second f32 bodies, where a measurement asked for one. The rig treats each as one more executor; a test prints this
 //! list.
 
+mod half;
 pub mod matmul;
 
-use crate::kernels::matmul_vec4::{Form, MatmulParams};
+use crate::kernels::matmul_vec4::{FORM, Form, MatmulParams};
 use crate::kernels::weight_grad::{WeightGradParams, column_sums};
 use crate::kernels::{Call, In, Out};
+use std::cell::RefCell;
 
 /// A second body: the whole call, over as many cores as it likes, bits independent of how many.
 pub type Body = fn(&Call, &[In<f32>], &mut [Out<f32>]);
 
 /// The kernels that have one.
-pub static FAST: &[(&str, Body)] = &[("matmul_vec4", matmul), ("matmul_scalar", matmul), ("weight_grad", weight_grad)];
+pub static FAST: &[(&str, Body)] =
+    &[("matmul_vec4", matmul), ("matmul_scalar", matmul), ("matmul_half", matmul_half), ("weight_grad", weight_grad)];
 
 fn matmul(call: &Call, ins: &[In<f32>], outs: &mut [Out<f32>]) {
     let p = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&call.params));
     matmul::run(&Form::of(&call.consts), &p, std::array::from_fn(|i| ins[i].f()), outs[0].f());
+}
+
+/// A product of f32, between operands and a result that may be binary16 in memory.
+fn matmul_half(call: &Call, ins: &[In<f32>], outs: &mut [Out<f32>]) {
+    thread_local! {
+        /// Inputs and result at f32, kept for the next product.
+        static SCRATCH: RefCell<([Vec<f32>; 5], Vec<f32>)> = RefCell::default();
+    }
+    let p: MatmulParams = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&call.params));
+    let form = Form::of(&call.consts[..FORM]);
+    SCRATCH.with_borrow_mut(|(scratch, y)| {
+        let all = ins.iter().zip(scratch).map(|(given, scratch)| match given {
+            In::F(x) => *x,
+            In::U(words) => {
+                half::widen(words, scratch);
+                scratch
+            }
+        });
+        let mut all = all.into_iter();
+        let all = std::array::from_fn(|_| all.next().unwrap_or_default());
+        match &mut outs[0] {
+            Out::F(y) => matmul::run(&form, &p, all, y),
+            Out::U(words) => {
+                y.resize(2 * words.len(), 0.0);
+                matmul::run(&form, &p, all, y);
+                half::narrow(y, words);
+            }
+        }
+    });
 }
 
 fn weight_grad(call: &Call, ins: &[In<f32>], outs: &mut [Out<f32>]) {
