@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/td-vae.json: the loss of TD-VAE (Gregor et al. 2019, eq. 6), its terms and its gradients by JAX in
-float64, for fixed weights, frames, times and noise, of one layer of z and of two. Needs JAX (pip install jax); the tests need
+float64, for fixed weights, frames, times and noise, of one layer of z and of two, and of two where the time between is told by
+sinusoids. Needs JAX (pip install jax); the tests need
 nothing. The same bytes at every run, but for the last digits of results, which follow the versions.
 
 Written from the equation, step by step: no code is shared with what it tests. Weights and noise are whole multiples of
@@ -21,13 +22,13 @@ FRAME, BELIEF, LATENT, GATED, DECODER, LONGEST = 4, 6, 3, 5, 7, 4
 LOG_2PI = np.log(2 * np.pi)
 
 
-def shapes(layers):
+def shapes(layers, told):
     """Names and shapes of the weights, [out, in]."""
     linear = {"encoder.frame.0": (FRAME, FEATURES), "decoder.0": (DECODER, layers * LATENT), "decoder.output": (FEATURES, DECODER)}
     known = {
         "belief": BELIEF,
-        "smoothing": 2 * BELIEF + layers * LATENT + 1,
-        "transition": layers * LATENT + 1,
+        "smoothing": 2 * BELIEF + layers * LATENT + told,
+        "transition": layers * LATENT + told,
     }
     for part, width in known.items():
         for layer in range(layers):
@@ -75,10 +76,18 @@ def beliefs(p, x):
     return jnp.stack(states)
 
 
-def one(p, layers, x, t1, t2, noise2, noise1):
+def told_of(elapsed, periods):
+    """The time between: one number, or the sine and the cosine of each period of 4, 8, …"""
+    if periods == 0:
+        return jnp.array([elapsed / LONGEST])
+    turns = [2 * np.pi * elapsed / 4 / 2**k for k in range(periods)]
+    return jnp.array([f(turn) for turn in turns for f in (np.sin, np.cos)])
+
+
+def one(p, layers, periods, x, t1, t2, noise2, noise1):
     """The terms of one sequence and one pair of times; noise: [layers, LATENT]."""
     b = beliefs(p, x)
-    b1, b2, told = b[t1], b[t2], jnp.array([(t2 - t1) / LONGEST])
+    b1, b2, told = b[t1], b[t2], told_of(t2 - t1, periods)
     top_down = list(reversed(range(layers)))
 
     def draw(part, known, noise):
@@ -113,11 +122,11 @@ def one(p, layers, x, t1, t2, noise2, noise1):
     ])
 
 
-def case(layers, rng):
+def case(layers, periods, rng):
     def whole(shape, scale):
         return np.rint(rng.normal(size=shape) * scale * UNIT).astype(int)
 
-    weights = {name: whole(shape, 0.7 / np.sqrt(shape[-1])) for name, shape in shapes(layers).items()}
+    weights = {name: whole(shape, 0.7 / np.sqrt(shape[-1])) for name, shape in shapes(layers, max(1, 2 * periods)).items()}
     x = rng.integers(0, 2, size=(BATCH, TIME, FEATURES))
     jump = rng.integers(1, LONGEST + 1, size=(SAMPLES, BATCH))
     t1 = np.array([[rng.integers(0, TIME - j) for j in row] for row in jump])
@@ -127,13 +136,14 @@ def case(layers, rng):
     e = noise / UNIT
 
     def terms(p):
-        all = [one(p, layers, x[b], t1[s, b], t2[s, b], e[0, :, s, b], e[1, :, s, b]) for s in range(SAMPLES) for b in range(BATCH)]
+        all = [one(p, layers, periods, x[b], t1[s, b], t2[s, b], e[0, :, s, b], e[1, :, s, b]) for s in range(SAMPLES) for b in range(BATCH)]
         return jnp.mean(jnp.stack(all), 0)
 
     p = {name: jnp.array(w / UNIT) for name, w in weights.items()}
     grads = jax.grad(lambda p: jnp.sum(terms(p)))(p)
     return {
         "layers": layers,
+        "periods": periods,
         "x": x.ravel().tolist(),
         "t1": t1.ravel().tolist(),
         "t2": t2.ravel().tolist(),
@@ -145,5 +155,5 @@ def case(layers, rng):
 
 
 rng = np.random.default_rng(2019)
-cases = [case(layers, rng) for layers in (1, 2)]
+cases = [case(layers, periods, rng) for layers, periods in ((1, 0), (2, 0), (2, 3))]
 OUT.write_text('{"unit": %d, "cases": [\n%s\n]}\n' % (UNIT, ",\n".join(json.dumps(c) for c in cases)))

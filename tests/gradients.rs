@@ -364,7 +364,7 @@ fn structure_cases() -> Vec<Case> {
         let jumps =
             Jumps { time: 4, near: [1, 2], far: [3, 3], far_share: 1 << 22, grow: 0, stream: 0, by_example: false };
         let t = g.jumps("t", 5, 3, jumps).slice(&[0, 0, 0], &[5, 3, 1]).reshape(&[5, 3]);
-        x[0].at_time(t).exp()
+        x[0].at_time(t).exp() * (total(t.sinusoids(2)) * 0.125 + 2.0)
     }));
     c.push(case("places in time, some of several, some of none", &[&[5, 3, 2]], |g, x| {
         let jumps =
@@ -440,7 +440,7 @@ fn the_other_rules_are_the_slopes() {
 /// One op of every variant (and every function of the two families). A new variant does not compile here until it has
 /// a number, and then fails the test below until it has an example and a case.
 fn examples() -> Vec<Op> {
-    const VARIANTS: usize = 42;
+    const VARIANTS: usize = 43;
     let number = |op: &Op| match op {
         Op::Param(_) => 0,
         Op::State(_) => 1,
@@ -484,6 +484,7 @@ fn examples() -> Vec<Op> {
         Op::Jumps(_) => 39,
         Op::Moving(_) => 40,
         Op::Sprites => 41,
+        Op::Sinusoids(_) => 42,
     };
     let window = Window { image: [1; 2], patches: [1; 2], kernel: [1; 2], stride: [1; 2], before: [0; 2] };
     let mut ops = vec![
@@ -525,6 +526,7 @@ fn examples() -> Vec<Op> {
         Op::LstmGrad,
         Op::AtTime,
         Op::Placed,
+        Op::Sinusoids(1),
         Op::Moving(Picture { binarise: Binarise::None, stream: 0, by_example: false, streamed: false }),
         Op::Jumps(Jumps { time: 2, near: [1, 1], far: [1, 1], far_share: 0, grow: 0, stream: 0, by_example: false }),
     ];

@@ -325,7 +325,7 @@ impl<'g> Random<'g> {
         let jumps =
             Jumps { time, near: [1, 1], far: [0, 0], far_share: 1 << 22, grow: 0, stream: 0, by_example: false };
         let times = g.jumps("times", 2, batch, jumps).slice(&[0, 0, 1], &[2, batch, 1]).reshape(&[2, batch]);
-        let loss = total(h.at_time(times)) * 0.125;
+        let loss = total(h.at_time(times)) * 0.125 + total(times.sinusoids(2)) * total(r);
         let plain = self.fixed(Shape::new(&[batch, time, 4 * units])).lstm(r);
         [vec![loss, plain], grad(loss, &[w, r])].concat()
     }

@@ -38,6 +38,7 @@ fn computed(exec: &mut dyn Executor, case: &Value, unit: f64) -> (Vec<f64>, Vec<
         frame: vec![4],
         belief: 6,
         layers,
+        periods: case["periods"].as_u64().unwrap() as usize,
         latent: LATENT,
         gated: 5,
         decoder: vec![7],

@@ -2,7 +2,7 @@
 
 use super::Spread;
 use super::record::{Kind, Record, column};
-use crate::config::Config;
+use crate::config::{Config, Precision};
 use crate::data::Dataset;
 use crate::exec::{DeviceInfo, Executor, Span};
 use crate::train::Session;
@@ -13,7 +13,7 @@ use std::time::Instant;
 /// `elbo bench train`.
 pub static KIND: Kind = Kind {
     name: "train",
-    key: &["device", "adapter", "recipe", "batch"],
+    key: &["device", "adapter", "recipe", "batch", "precision"],
     time: "step_ms",
     columns: &[
         column("recipe", "recipe", 12, 0),
@@ -25,6 +25,9 @@ pub static KIND: Kind = Kind {
         column("dispatches", "dispatches", 10, 0),
     ],
 };
+
+/// The fewest submits that are timed: of fewer, quartiles say nothing.
+const SAMPLES: usize = 5;
 
 /// Steps that are timed dispatch by dispatch.
 const REPEATS: u64 = 7;
@@ -42,6 +45,8 @@ pub struct TrainBench {
     pub driver: String,
     /// Examples a step.
     pub batch: usize,
+    /// What it is computed in.
+    pub precision: Precision,
     /// Timed steps.
     pub steps: usize,
     /// A step, in milliseconds.
@@ -65,7 +70,8 @@ pub struct TrainBench {
 /// Times `steps` training steps (after warm-up), in submits as `train` makes them, then every dispatch by itself.
 pub fn bench_train(exec: Box<dyn Executor>, config: &Config, data: Dataset, steps: usize) -> Result<TrainBench> {
     if !config.train.alternate.is_empty() || config.train.pretrain > 0 {
-        let text = "what is timed is a step that trains the whole model: leave out train.alternate and train.pretrain";
+        let text = "what is timed is a step that trains the whole model: set train.alternate=[] and \
+                    train.pretrain=0";
         return Err(Error::usage(text));
     }
     let mut session = Session::new(exec, config, data, None)?;
@@ -80,6 +86,7 @@ pub fn bench_train(exec: Box<dyn Executor>, config: &Config, data: Dataset, step
         device: info.device,
         adapter: info.adapter.clone(),
         batch: config.train.batch,
+        precision: config.train.precision,
         driver: info.driver.clone(),
         steps: timed,
         time: s.times(1e3),
@@ -115,7 +122,7 @@ pub(super) fn time_steps(session: &mut Session, steps: usize, seconds: f64) -> R
     let group = ((0.05 / warm) as usize).clamp(1, session.group_limit().min(per_epoch as usize));
     run(session, group)?;
     let (mut times, begun) = (Vec::new(), Instant::now());
-    while times.len() * group < steps || begun.elapsed().as_secs_f64() < seconds {
+    while times.len() < SAMPLES || times.len() * group < steps || begun.elapsed().as_secs_f64() < seconds {
         times.push(run(session, group)? / group as f64);
     }
     Ok((times.len() * group, Spread::of(times)))
@@ -127,6 +134,7 @@ impl TrainBench {
         let (device, adapter, driver) = (self.device, self.adapter.clone(), self.driver.clone());
         let info = DeviceInfo { device, adapter, driver, binding_elements: 0 };
         let record = Record::new(&KIND, &info).with("recipe", &self.recipe).with("batch", self.batch);
+        let record = record.with("precision", self.precision);
         let record = record.with("steps", self.steps).spread(self.time).with("examples_per_s", self.examples_per_s);
         let record = record.with("dispatches", self.dispatches).with("bytes_moved", self.bytes_moved);
         let record = record.with("bytes_least", self.bytes_least).with("peak_bytes", self.peak_bytes);
@@ -138,13 +146,14 @@ impl TrainBench {
     pub fn text(&self) -> String {
         let mib = |b: u64| b as f64 / (1 << 20) as f64;
         let mut s = format!(
-            "{} on {} ({}), batch {}: {:.3} ms a step (median of {} steps; fastest {:.3}), {:.0} examples/s\n{} dispatches, \
+            "{} on {} ({}), batch {}: {:.3} ms a step (median of {} submits, {} steps in all; fastest {:.3}), {:.0} examples/s\n{} dispatches, \
              {:.1} MFLOP, {:.1} MiB moved (least possible {:.1}), {:.1} MiB on the device\n\n",
             self.recipe,
             self.device,
             self.adapter,
             self.batch,
             self.time.median,
+            self.time.samples,
             self.steps,
             self.time.min,
             self.examples_per_s,

@@ -83,23 +83,29 @@ fn moving(t: &mut Trained, common: &Common, split: &str) -> Result<Numbers> {
 type Errors = [f64; 3];
 
 fn oscillating(t: &mut Trained, common: &Common) -> Result<Numbers> {
-    let belief = t.session.sequential()?.belief;
+    let model = t.session.sequential()?;
     let (seen, n) = t.session.frames("test", 0, SEQUENCES)?;
     let frames = t.session.sequence_length();
     let far = 100;
-    let mut next = next_step(t, common, belief)?;
+    let mut next = next_step(t, common, model.belief)?;
     let continued = next.continued(&seen, GIVEN, far + UNIT_STEPS)?;
     let mut all = priced(t, "test")?;
     for jump in [20, far] {
-        let jumps: Vec<usize> = [jump].into_iter().chain([1; UNIT_STEPS]).collect();
+        let there = model.jumps_over(jump);
+        let jumps: Vec<usize> = there.iter().copied().chain([1; UNIT_STEPS]).collect();
         let rows = t.session.rollout("test", 0, SEQUENCES, GIVEN, &jumps)?;
         let window = |of: &dyn Fn(usize) -> Vec<f64>| errors(n, GIVEN - 1 + jump, of);
-        let ours = window(&|e| rows[1..].iter().map(|row| row[e].into()).collect());
+        let ours = window(&|e| rows[there.len()..].iter().map(|row| row[e].into()).collect());
         let by_step = window(&|e| continued[e][jump - 1..jump + UNIT_STEPS].iter().map(|&x| x.into()).collect());
         let held = window(&|e| vec![f64::from(seen[e * frames + GIVEN - 1]); UNIT_STEPS + 1]);
         // What the fit itself misses, of positions without the noise of observing them.
         let true_ = window(&|e| oscillator::truth(e).positions()[GIVEN - 1 + jump..][..=UNIT_STEPS].to_vec());
-        all.text += &format!("after a jump of {jump}, mean errors of amplitude, frequency and phase:\n");
+        let how = if there.len() > 1 {
+            format!(" in {} jumps of at most {}", there.len(), model.longest())
+        } else {
+            String::new()
+        };
+        all.text += &format!("after a jump of {jump}{how}, mean errors of amplitude, frequency and phase:\n");
         for (name, [amplitude, frequency, phase]) in
             [("td-vae", ours), ("next-step LSTM", by_step), ("last value held", held), ("true positions", true_)]
         {

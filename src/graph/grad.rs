@@ -213,7 +213,7 @@ fn pullback<'g>(op: &Op, x: &[Tensor<'g>], y: Tensor<'g>, dy: Tensor<'g>) -> Vec
             [None].into_iter().chain(pairs).collect()
         }
         // Which ones are the largest changes by jumps only.
-        Op::TopK(_) | Op::ArgMax | Op::Jumps(_) | Op::Moving(_) => vec![None; x.len()],
+        Op::TopK(_) | Op::ArgMax | Op::Jumps(_) | Op::Sinusoids(_) | Op::Moving(_) => vec![None; x.len()],
         // Each is the other's adjoint.
         Op::Gather => vec![Some(dy.segment_sum(x[1], x[0].shape())), None],
         Op::SegmentSum => vec![Some(dy.gather(x[1])), None],

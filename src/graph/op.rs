@@ -94,6 +94,8 @@ pub enum Op {
     Placed,
     /// Two times t1 < t2 of each sequence, \[samples, batch, 2\].
     Jumps(Jumps),
+    /// sin and cos of times in so many periods, \[…, 2·periods\].
+    Sinusoids(usize),
     /// A batch of pictures that move, \[batch, frames, height, width\]; args: data, order.
     Moving(Picture),
     /// Bernoulli negative log-likelihood of x under logits a: max(a, 0) − a·x + ln(1 + e^−|a|), nats.
@@ -238,7 +240,7 @@ impl Op {
             Op::Unary(U::Sign | U::Step | U::Inside, ..) | Op::Binary(B::Gt) | Op::TopK(_) | Op::ArgMax => {
                 Gradient::Stops
             }
-            Op::Jumps(_) | Op::Moving(_) => Gradient::Stops,
+            Op::Jumps(_) | Op::Sinusoids(_) | Op::Moving(_) => Gradient::Stops,
             Op::Max { .. } | Op::Pack { .. } | Op::Linear { .. } | Op::BceGrad(_) => Gradient::Refused,
             // Sequences have a first derivative alone.
             Op::LstmTape | Op::LstmGrad => Gradient::Refused,

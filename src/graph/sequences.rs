@@ -4,6 +4,7 @@ use super::arena::Graph;
 use super::op::{Jumps, Op};
 use super::tensor::{Tensor, bad};
 use crate::kernels::lstm::{MAX_UNITS, TAPE};
+use crate::kernels::sinusoids::MOST_PERIODS;
 use crate::values::{DType, Shape};
 
 impl<'g> Tensor<'g> {
@@ -41,6 +42,17 @@ impl<'g> Tensor<'g> {
             bad(self.graph, "at_time", &[x, s], "[batch, time, d] and [samples, batch] are expected");
         }
         self.make(Op::AtTime, &[self.id, t.id], Shape::new(&[s[0], x[0], x[2]]), Some(1))
+    }
+
+    /// sin(2π t/P) and cos(2π t/P) of whole numbers t in `periods` periods P = 4, 8, 16, …: self: \[…\], y: \[…,
+    /// 2·periods\], the sine of each period before its cosine. No gradient passes.
+    #[track_caller]
+    pub fn sinusoids(self, periods: usize) -> Self {
+        if !(1..=MOST_PERIODS).contains(&periods) {
+            bad(self.graph, "sinusoids", &[self.shape()], &format!("1 to {MOST_PERIODS} periods are expected"));
+        }
+        let shape = Shape::new(&[self.shape().dims(), &[2 * periods]].concat());
+        self.make(Op::Sinusoids(periods), &[self.id], shape, self.batch_axis())
     }
 
     /// The adjoint of [`Tensor::at_time`] in x: \[batch, time, d\], where x\[b, u, :\] = Σ_s self\[s, b, :\] over the s

@@ -124,11 +124,22 @@ impl Twin for MatmulHalf {
         }
         // Sums of what is positive go beyond 2,048, from where on binary16 lacks odd numbers.
         let form = Form { wg: (1, 1), ..Form::product(false, true) };
-        let mut large = case(&form, A | B | Y, 8, (20, 24, 3_001, 1), Values::Integers);
+        let mut large = case(&form, A | B | Y, 8, (20, 24, 1_201, 1), Values::Integers);
         for input in &mut large.ins {
             *input = HostBuf::U32(input.u32().iter().map(|both| both & 0x7fff_7fff).collect());
         }
         cases.push(large);
+        // What overflowed, or is none, is found again; one term a sum, and no zeros.
+        let mut odd = case(&form, A, 8, (6, 4, 1, 1), Values::Integers);
+        let mut words = vec![0; 3];
+        pack(&[f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 65504.0, -6.1035156e-5, 0.5], &mut words);
+        odd.ins[0] = HostBuf::U32(words);
+        odd.ins[1] = vec![1.0; 4].into();
+        for unread in 2..5 {
+            odd.ins[unread] = odd.ins[0].clone();
+        }
+        odd.name += ", infinite";
+        cases.push(odd);
         cases
     }
 

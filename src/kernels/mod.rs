@@ -40,6 +40,7 @@ pub mod reparam;
 pub mod scalars;
 pub mod segment_sum;
 pub mod sgd;
+pub mod sinusoids;
 pub mod sprites;
 pub mod top_k;
 pub mod triangle;
@@ -92,6 +93,7 @@ pub static REGISTRY: &[&dyn Kernel] = &[
     &Handle::<scalars::Scalars>(PhantomData),
     &Handle::<segment_sum::SegmentSum>(PhantomData),
     &Handle::<sgd::Sgd>(PhantomData),
+    &Handle::<sinusoids::Sinusoids>(PhantomData),
     &Handle::<sprites::Sprites>(PhantomData),
     &Handle::<top_k::TopK>(PhantomData),
     &Handle::<triangle::Triangle>(PhantomData),

@@ -111,14 +111,15 @@ impl TdVae {
         self.ladder(net, given, |layer, _| z[layer])
     }
 
-    /// What is given, and t2 − t1 in units of the longest usual jump where it is told: in those of the longest of all, the usual
-    /// ones would hardly differ.
+    /// What is given, and t2 − t1 where it is told: by its place in some periods, or as a number in units of the longest usual
+    /// jump (in those of the longest of all, the usual ones would hardly differ).
     fn told<'g>(&self, given: Tensor<'g>, elapsed: Tensor<'g>) -> Tensor<'g> {
-        if !self.elapsed {
-            return given;
-        }
         let (shape, unit) = (elapsed.shape(), 1.0 / self.jumps[1] as f64);
-        concat(given, (elapsed * unit).reshape(&[shape[0], shape[1], 1]))
+        match (self.elapsed, self.periods) {
+            (false, _) => given,
+            (true, 0) => concat(given, (elapsed * unit).reshape(&[shape[0], shape[1], 1])),
+            (true, periods) => concat(given, elapsed.sinusoids(periods)),
+        }
     }
 
     /// The parameters of p(x | z): logits, or means.

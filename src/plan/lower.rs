@@ -404,6 +404,10 @@ impl<'a> Lowering<'a> {
                 };
                 ("jumps", vec![WG], p.words(), vec![])
             }
+            Op::Sinusoids(periods) => {
+                let p = k::sinusoids::SinusoidsParams { n: (len / (2 * periods)) as u32, periods: *periods as u32 };
+                ("sinusoids", vec![WG], p.words(), self.all(&n.args))
+            }
             Op::Bce => {
                 let p = k::bce::BceParams { n: len as u32, scale: 1.0 };
                 ("bce", vec![k::bce::Op::Loss as u32, WG], p.words(), self.all(&n.args))

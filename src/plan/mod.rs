@@ -153,12 +153,19 @@ impl Plan {
             |v: &View, kind: &str| matches!(v.buffer, Buffer::Store(s) if self.stores[s].path.starts_with(kind));
         let backward = self.dispatches.iter().position(|d| d.scope == "backward").unwrap_or(self.dispatches.len());
         let mut made = std::collections::HashMap::new();
+        // Copies of weights, which could be written where these are updated: to make them nothing more is read.
+        let mut copies = std::collections::HashSet::new();
         for (at, d) in self.dispatches.iter().enumerate() {
-            if d.kernel.name() == "batch" {
-                least += d.outs[0].len as u64;
+            if let Some(numbers) = d.gathered() {
+                least += numbers as u64;
+            }
+            if d.kernel.name() == "half" {
+                copies.insert(d.outs[0].value);
+                least += 4 * d.outs[0].len as u64;
+                continue;
             }
             for v in d.inputs() {
-                if named(v, "params/") {
+                if named(v, "params/") || matches!(v.buffer, Buffer::Slot(_)) && copies.contains(&v.value) {
                     least += once((v.buffer, v.offset, at < backward), v.len);
                 }
                 if matches!(v.buffer, Buffer::Slot(_)) && at >= backward {
@@ -198,12 +205,20 @@ impl Dispatch {
         self.kernel.updates()
     }
 
+    /// Of a dispatch that takes a batch out of the data set, how many numbers it takes.
+    fn gathered(&self) -> Option<usize> {
+        match self.kernel.name() {
+            "batch" => Some(self.outs[0].len),
+            // One picture becomes all frames.
+            "moving" => Some(self.outs[0].len / self.call.params[1] as usize),
+            _ => None,
+        }
+    }
+
     /// Bytes of all its bindings, those that it updates in place counted twice.
     pub fn bytes(&self) -> u64 {
-        let size = |v: &View| {
-            // The data set is bound whole, but a batch of it is read.
-            4 * if self.kernel.name() == "batch" { v.len.min(self.outs[0].len) } else { v.len } as u64
-        };
+        // The data set is bound whole, but a batch of it is read.
+        let size = |v: &View| 4 * self.gathered().map_or(v.len, |n| v.len.min(n)) as u64;
         let again: u64 = self.updates().iter().map(|&i| size(&self.outs[i])).sum();
         self.inputs().chain(self.outputs()).map(size).sum::<u64>() + again
     }

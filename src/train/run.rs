@@ -240,6 +240,7 @@ struct Trainer {
     epoch: Means,
     log_every: u64,
     max_skipped: u64,
+    precision: config::Precision,
     skipped_in_a_row: u64,
     /// The first step of a layer's training, the step after its last, and the layer; see [`Session::stage`].
     stage: (u64, u64, Option<usize>),
@@ -314,6 +315,7 @@ impl Trainer {
             stage: (0, 0, None),
             log_every: config.train.log_every,
             max_skipped: config.train.max_skipped,
+            precision: config.train.precision,
             skipped_in_a_row: progress.skipped_in_a_row,
             skipped_column: 0,
             per_epoch,
@@ -393,9 +395,13 @@ impl Trainer {
             self.skipped_in_a_row += 1;
             if self.skipped_in_a_row >= self.max_skipped {
                 self.bar.finish();
+                let range = match self.precision {
+                    config::Precision::F32 => "",
+                    config::Precision::Mixed => ", or train.precision=f32: binary16 ends at 65504",
+                };
                 return Err(Error::failure(format!(
                     "{} steps in a row, up to step {done}, had a loss or a gradient that is not finite; the checkpoints \
-                     before are untouched; a smaller optimizer.learning_rate is what most often helps",
+                     before are untouched; a smaller optimizer.learning_rate is what most often helps{range}",
                     self.skipped_in_a_row
                 )));
             }

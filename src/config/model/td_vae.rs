@@ -37,6 +37,8 @@ pub struct TdVae {
     pub samples: usize,
     /// Whether smoothing and transition are told t2 − t1.
     pub elapsed: bool,
+    /// The periods, 4, 8, 16, …, by sin and cos in which t2 − t1 is told; 0: as one number.
+    pub periods: usize,
 }
 
 impl Default for TdVae {
@@ -56,6 +58,7 @@ impl Default for TdVae {
             grow: 0,
             samples: 4,
             elapsed: true,
+            periods: 0,
         }
     }
 }
@@ -67,9 +70,18 @@ impl TdVae {
     /// The most units of the belief: those of four rows share a workgroup (`MAX_UNITS` in src/kernels/lstm.rs).
     pub const MOST_UNITS: usize = 160;
 
+    /// The most periods: whole numbers below the longest are exact (`MOST_PERIODS` in src/kernels/sinusoids.rs).
+    pub const MOST_PERIODS: usize = 22;
+
     /// The longest jump that is drawn.
     pub fn longest(&self) -> usize {
         if self.far > 0.0 { self.jumps[1].max(self.far_jumps[1]) } else { self.jumps[1] }
+    }
+
+    /// A distance in time as jumps of which none is longer than training draws, as even as they can be.
+    pub fn jumps_over(&self, distance: usize) -> Vec<usize> {
+        let parts = distance.div_ceil(self.longest());
+        (0..parts).map(|i| distance * (i + 1) / parts - distance * i / parts).collect()
     }
 
     pub(super) fn validate(&self) -> Result<()> {
@@ -79,6 +91,7 @@ impl TdVae {
             }
             widths.iter().try_for_each(|&w| at_most(key, w, WIDEST))?;
         }
+        at_most("model.periods", self.periods, Self::MOST_PERIODS)?;
         let most = Self::MOST_UNITS;
         for (key, value, most) in [
             ("model.belief", self.belief, most),
@@ -108,5 +121,19 @@ impl TdVae {
             return Err(Error::usage(format!("model.variance must be finite and above 0, not {}", self.variance)));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_is_so_many_jumps_of_which_none_is_longer_than_is_drawn() {
+        let of = |jumps: [usize; 2], far: f64| TdVae { jumps, far, far_jumps: [1, 8], ..TdVae::default() };
+        assert_eq!(of([1, 4], 0.0).jumps_over(20), [4; 5]);
+        assert_eq!(of([1, 4], 0.1).jumps_over(20), [6, 7, 7]);
+        assert_eq!(of([1, 20], 0.0).jumps_over(20), [20]);
+        assert_eq!(of([1, 1], 0.0).jumps_over(3), [1; 3]);
     }
 }

@@ -19,7 +19,9 @@ pub fn widen(words: &[u32], x: &mut Vec<f32>) {
 pub fn narrow(x: &[f32], words: &mut [u32]) {
     let both = words.par_chunks_mut(RUN).zip(x.par_chunks(2 * RUN));
     both.for_each(|(words, x)| {
-        let to: &mut [f16] = bytemuck::cast_slice_mut(words);
+        // Of an odd number of numbers the last word's second half is 0.
+        let (to, none) = bytemuck::cast_slice_mut::<u32, f16>(words).split_at_mut(x.len());
+        none.fill(f16::ZERO);
         to.convert_from_f32_slice(x);
         // Neither subnormals nor the payload of a NaN are kept.
         for (to, &x) in to.iter_mut().zip(x) {

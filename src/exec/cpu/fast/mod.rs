@@ -13,8 +13,13 @@ use std::cell::RefCell;
 pub type Body = fn(&Call, &[In<f32>], &mut [Out<f32>]);
 
 /// The kernels that have one.
-pub static FAST: &[(&str, Body)] =
-    &[("matmul_vec4", matmul), ("matmul_scalar", matmul), ("matmul_half", matmul_half), ("weight_grad", weight_grad)];
+pub static FAST: &[(&str, Body)] = &[
+    ("matmul_vec4", matmul),
+    ("matmul_scalar", matmul),
+    ("matmul_half", matmul_half),
+    ("half", |_, ins, outs| half::narrow(ins[0].f(), outs[0].u())),
+    ("weight_grad", weight_grad),
+];
 
 fn matmul(call: &Call, ins: &[In<f32>], outs: &mut [Out<f32>]) {
     let p = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&call.params));
