@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::exec::Executor;
 use crate::train::Session;
-use crate::values::Result;
+use crate::values::{Error, Result};
 
 /// `elbo bench scale`.
 pub static KIND: Kind = Kind {
@@ -47,10 +47,17 @@ pub fn bench_scale(
     each: &mut dyn FnMut(Record) -> Result<()>,
 ) -> Result<()> {
     let first = batches.iter().map(|&b| (b, None));
-    for (batch, width) in first.chain(widths.iter().map(|&w| (BATCH, Some(w)))) {
+    let all = first.chain(widths.iter().map(|&w| (BATCH, Some(w)))).map(|(batch, width)| {
         let mut set = vec![format!("train.batch={batch}")];
         set.extend(width.map(|w| format!("model.hidden=[{w}]")));
-        let config = make(&set)?;
+        let named = |e: Error| match width {
+            Some(w) => Error::usage(format!("--width {w}: {e}")),
+            None => e,
+        };
+        make(&set).map(|config| (batch, width, config)).map_err(named)
+    });
+    // All of them, before the first is measured.
+    for (batch, width, config) in all.collect::<Result<Vec<_>>>()? {
         exec.clear();
         let mut session = Session::new(exec, &config, data.clone(), None)?;
         let (_, s) = time_steps(&mut session, STEPS, SECONDS)?;
