@@ -8,7 +8,9 @@ mod run;
 use common::{Evaluated, Rng, param, total};
 use elbo::graph::{Graph, Tensor, grad};
 use elbo::kernels::half::{half_of, unpack};
-use elbo::plan::{Options, Plan};
+use elbo::kernels::matmul_half;
+use elbo::kernels::matmul_vec4::FORM;
+use elbo::plan::{Options, Plan, validate};
 use elbo::train::{SetShape, phases::phases, programs};
 use elbo::values::DType;
 use run::{gpu_wanted, settings, succeeds};
@@ -35,6 +37,21 @@ fn products_read_binary16_and_what_is_updated_is_f32() {
     }
     let made: Vec<usize> = products.iter().filter(|d| d.outs[0].dtype == DType::U32).map(|d| d.outs[0].len).collect();
     assert_eq!(made, [128 * 400 / 2; 2], "the hidden layers, two numbers to a word");
+}
+
+/// What a call says of its words is what the plan binds, or the plan is refused.
+#[test]
+fn a_factor_of_the_other_size_is_refused() {
+    let honest = step("vae", "mixed", 128);
+    let products: Vec<usize> =
+        (0..honest.dispatches.len()).filter(|&i| honest.dispatches[i].kernel.name() == "matmul_half").collect();
+    for bit in [matmul_half::A, matmul_half::B, matmul_half::Y] {
+        let mut plan = honest.clone();
+        plan.dispatches[products[0]].call.consts[FORM] ^= bit;
+        let e = validate(&plan).unwrap_err().to_string();
+        assert!(e.contains("matmul_half") && e.contains("puts are ["), "{e}");
+    }
+    validate(&honest).unwrap();
 }
 
 #[test]
