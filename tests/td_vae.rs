@@ -313,6 +313,8 @@ fn oscillators_are_judged() {
         serde_json::from_str(&json).unwrap()
     };
     let found = numbers("run");
+    let (_, said) = run::succeeds(at, "rollout run --device cpu -n 2 --given 60 --jump 20 --steps 3");
+    assert!(said.contains("the first 20 steps are 5 jumps"), "{said}");
     for jump in [20, 100] {
         let of = |who: &str, what: &str| found[format!("{who} jump-{jump} {what} error")].as_f64().unwrap();
         for what in ["amplitude", "frequency", "phase"] {

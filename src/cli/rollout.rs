@@ -4,7 +4,7 @@ use super::pictures::count;
 use super::trained::{Run, wrote};
 use crate::checkpoint::write_whole_at;
 use crate::report::{self, Line, Panel};
-use crate::values::{Error, Result};
+use crate::values::{Error, Result, note};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `elbo rollout`.
@@ -18,7 +18,7 @@ pub struct Args {
     /// Frames that the model is given [default: half of a sequence]
     #[arg(long, value_name = "T")]
     given: Option<usize>,
-    /// The first step after them is a jump of so many frames
+    /// The first step after them is a jump of so many frames; of several where that is further than training drew
     #[arg(long, default_value = "1", value_name = "FRAMES")]
     jump: usize,
     /// Further steps, of one frame each [default: to the end of a sequence]
@@ -38,7 +38,7 @@ const LONGEST: usize = 200;
 
 pub fn run(a: Args) -> Result<()> {
     let mut t = a.run.open()?;
-    t.session.sequential()?;
+    let model = t.session.sequential()?;
     let frames = t.session.sequence_length();
     let given = a.given.unwrap_or(frames / 2);
     let steps = a.steps.unwrap_or(frames.saturating_sub(given.saturating_add(a.jump)));
@@ -59,8 +59,19 @@ pub fn run(a: Args) -> Result<()> {
     if path.extension().is_none_or(|e| e != wanted) {
         return Err(Error::usage(format!("{} does not end in .{wanted}, and these are drawn as that", path.display())));
     }
-    let jumps: Vec<usize> = [a.jump].into_iter().chain(std::iter::repeat_n(1, steps)).collect();
-    let expected = t.session.rollout("test", 0, a.n, given, &jumps)?;
+    let there = model.jumps_over(a.jump);
+    if there.len() > 1 {
+        note(format_args!(
+            "note: training draws jumps of at most {}: the first {} steps are {} jumps",
+            model.longest(),
+            a.jump,
+            there.len()
+        ));
+    }
+    let jumps: Vec<usize> = there.iter().copied().chain(std::iter::repeat_n(1, steps)).collect();
+    let mut expected = t.session.rollout("test", 0, a.n, given, &jumps)?;
+    // What is between the last given frame and the end of the jump is not asked for.
+    expected.drain(1..there.len());
     let (seen, n) = t.session.frames("test", 0, a.n)?;
     let drawing = Drawing { seen: &seen, expected: &expected, n, frames, features, given, jump: a.jump };
     if pictures { drawing.pictures(shape, &path) } else { drawing.curves(&path) }
