@@ -216,6 +216,13 @@ fn settings_that_no_run_can_use_are_refused() {
     let Model::TdVae(model) = small(&["model.far=0.5", "model.far_jumps=[2,9]"]).model else { panic!("no td-vae") };
     assert_eq!(model.longest(), 9);
     assert_eq!(TdVae::MOST_UNITS, elbo::kernels::lstm::MAX_UNITS);
+    assert_eq!(TdVae::MOST_PERIODS, elbo::kernels::sinusoids::MOST_PERIODS);
+    assert!(refusal("td-vae", &["model.periods=23"]).contains("must be at most 22, not 23"));
+    // Periods of 4 and 8: a jump of 8 is told as none.
+    assert!(refusal("td-vae", &["model.periods=2", "model.jumps=[1,8]"]).contains("less than 8 steps apart"));
+    assert!(refusal("td-vae", &["model.periods=2", "model.far=0.1", "model.far_jumps=[1,9]"]).contains("has 9"));
+    let told = ["model.periods=2", "model.jumps=[1,7]"];
+    assert_eq!(settings("td-vae", &told), settings("td-vae", &[told[1], told[0]]));
 }
 
 /// The command line, end to end: a run that was stopped and resumed is that which was not, rollouts are drawn, and evaluation
@@ -232,8 +239,9 @@ fn a_run_is_resumed_rolled_out_and_judged() {
         all.filter(|l| l["kind"] == kind && l["step"].as_u64() > Some(3)).collect()
     };
     // Of two layers, then of one, which stays.
-    for layers in [2, 1] {
-        let run = format!("train td-vae {few} {small} --set model.layers={layers} --force");
+    for (layers, periods) in [(2, 3), (1, 0)] {
+        let told = format!("--set model.layers={layers} --set model.periods={periods}");
+        let run = format!("train td-vae {few} {small} {told} --force");
         run::succeeds(at, &format!("{run} --steps 6 --out whole"));
         run::succeeds(at, &format!("{run} --steps 3 --out parts"));
         run::succeeds(at, &format!("{run} --steps 6 --out parts --resume").replace("--force ", ""));
@@ -315,6 +323,8 @@ fn oscillators_are_judged() {
     let found = numbers("run");
     let (_, said) = run::succeeds(at, "rollout run --device cpu -n 2 --given 60 --jump 20 --steps 3");
     assert!(said.contains("the first 20 steps are 5 jumps"), "{said}");
+    let (text, _) = run::succeeds(at, "eval run --device cpu");
+    assert!(text.contains("\n20 steps on, in 5 jumps of at most 4, then 20 steps of one:"), "{text}");
     for jump in [20, 100] {
         let of = |who: &str, what: &str| found[format!("{who} jump-{jump} {what} error")].as_f64().unwrap();
         for what in ["amplitude", "frequency", "phase"] {

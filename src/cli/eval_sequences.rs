@@ -100,12 +100,13 @@ fn oscillating(t: &mut Trained, common: &Common) -> Result<Numbers> {
         let held = window(&|e| vec![f64::from(seen[e * frames + GIVEN - 1]); UNIT_STEPS + 1]);
         // What the fit itself misses, of positions without the noise of observing them.
         let true_ = window(&|e| oscillator::truth(e).positions()[GIVEN - 1 + jump..][..=UNIT_STEPS].to_vec());
-        let how = if there.len() > 1 {
-            format!(" in {} jumps of at most {}", there.len(), model.longest())
-        } else {
-            String::new()
+        let how = match there.len() {
+            1 => "one jump".into(),
+            n => format!("{n} jumps of at most {}", model.longest()),
         };
-        all.text += &format!("after a jump of {jump}{how}, mean errors of amplitude, frequency and phase:\n");
+        all.text += &format!(
+            "{jump} steps on, in {how}, then {UNIT_STEPS} steps of one: mean errors of amplitude, frequency and phase of these\n"
+        );
         for (name, [amplitude, frequency, phase]) in
             [("td-vae", ours), ("next-step LSTM", by_step), ("last value held", held), ("true positions", true_)]
         {
@@ -159,6 +160,7 @@ fn errors(n: usize, start: usize, window: impl Fn(usize) -> Vec<f64>) -> Errors 
     let mut sums = [0.0; 3];
     for e in 0..n {
         let x = window(e);
+        assert_eq!(x.len(), UNIT_STEPS + 1, "what follows the jump, and no more");
         let (found, truth) = (oscillator::fit(&x), oscillator::truth(e));
         // The phase in the middle of the window.
         let middle = truth.phase[start + x.len() / 2];

@@ -44,7 +44,7 @@ impl<'g> Tensor<'g> {
         self.make(Op::AtTime, &[self.id, t.id], Shape::new(&[s[0], x[0], x[2]]), Some(1))
     }
 
-    /// sin(2π t/P) and cos(2π t/P) of whole numbers t in `periods` periods P = 4, 8, 16, …: self: \[…\], y: \[…,
+    /// sin(2π t/P) and cos(2π t/P) of whole numbers t, at least 0, in `periods` periods P = 4, 8, 16, …: self: \[…\], y: \[…,
     /// 2·periods\], the sine of each period before its cosine. No gradient passes.
     #[track_caller]
     pub fn sinusoids(self, periods: usize) -> Self {

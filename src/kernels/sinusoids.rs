@@ -1,5 +1,5 @@
 //! y\[i, 2k\] = sin(2π t_i / P_k), y\[i, 2k + 1\] = cos(2π t_i / P_k), P_k = 4, 8, 16, …: a time told by where it stands in each
-//! of some periods (as positions are in Vaswani et al. 2017); t: \[n\], whole numbers, y: \[n, 2·periods\]. Twin of
+//! of some periods (as positions are in Vaswani et al. 2017); t: \[n\], whole numbers of at least 0, y: \[n, 2·periods\]. Twin of
 //! shaders/sinusoids.wgsl.
 
 use super::{Case, Consts, In, MAX_OUTS, Out, StepRow, Twin, Work, params, words};

@@ -37,7 +37,8 @@ pub struct TdVae {
     pub samples: usize,
     /// Whether smoothing and transition are told t2 − t1.
     pub elapsed: bool,
-    /// The periods, 4, 8, 16, …, by sin and cos in which t2 − t1 is told; 0: as one number.
+    /// The periods, 4, 8, 16, …, by sin and cos in which t2 − t1 is told, the last of them above the longest jump; 0: as one
+    /// number. Read where `elapsed` is set.
     pub periods: usize,
 }
 
@@ -92,6 +93,15 @@ impl TdVae {
             widths.iter().try_for_each(|&w| at_most(key, w, WIDEST))?;
         }
         at_most("model.periods", self.periods, Self::MOST_PERIODS)?;
+        // A jump of the longest period would be told as one of none.
+        let period = 2usize << self.periods;
+        if self.elapsed && self.periods > 0 && self.longest() >= period {
+            return Err(Error::usage(format!(
+                "model.periods={} tells jumps of less than {period} steps apart, and the longest has {}: give more periods, or 0",
+                self.periods,
+                self.longest()
+            )));
+        }
         let most = Self::MOST_UNITS;
         for (key, value, most) in [
             ("model.belief", self.belief, most),
