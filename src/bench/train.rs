@@ -146,8 +146,8 @@ impl TrainBench {
     pub fn text(&self) -> String {
         let mib = |b: u64| b as f64 / (1 << 20) as f64;
         let mut s = format!(
-            "{} on {} ({}), batch {}: {:.3} ms a step (median of {} submits, {} steps in all; fastest {:.3}), {:.0} examples/s\n{} dispatches, \
-             {:.1} MFLOP, {:.1} MiB moved (least possible {:.1}), {:.1} MiB on the device\n\n",
+            "{} on {} ({}), batch {}: {:.3} ms a step (median of {} submits, {} steps in all; fastest {:.3}), {:.0} \
+             examples/s\n{} dispatches, {:.1} MFLOP, {:.1} MiB moved (least possible {:.1}), {:.1} MiB on the device\n\n",
             self.recipe,
             self.device,
             self.adapter,
