@@ -446,10 +446,13 @@ impl Trainer {
     }
 }
 
-/// Says so where a run goes on on another device than the one that it was on.
+/// Says so where a run goes on on another device than the one that it was on. Of the cpu no bit depends on how many threads
+/// there are.
 fn note_device(run: &Path, first: u64, now: &Value) {
+    let of_cpu = |v: &Value| v["device"] == "cpu";
     if let Some(before) = Record::last(run, "start", "device", first)
         && before != *now
+        && !(of_cpu(&before) && of_cpu(now))
     {
         let name =
             |v: &Value| format!("{} ({})", v["device"].as_str().unwrap_or("?"), v["adapter"].as_str().unwrap_or("?"));
