@@ -11,21 +11,16 @@ use elbo::kernels::half::{half_of, unpack};
 use elbo::kernels::matmul_half;
 use elbo::kernels::matmul_vec4::FORM;
 use elbo::plan::{Options, Plan, validate};
-use elbo::train::{SetShape, phases::phases, programs};
 use elbo::values::DType;
-use run::{gpu_wanted, settings, succeeds};
+use run::{gpu_wanted, planned, settings, succeeds};
 use std::path::Path;
 
 const MIXED: Options = Options { fuse: true, group: true, reuse: true, mixed: true };
 
 /// The step of a recipe on MNIST's pixels in this precision.
 fn step(recipe: &str, precision: &str, batch: usize) -> Plan {
-    let set =
-        SetShape { split: "train", examples: 60_000, features: 784, sequence: None, resident: true, drawn: false };
-    let c = settings(recipe, &[&format!("train.precision={precision}"), &format!("train.batch={batch}")]);
-    let layout = programs::layout(&c, 784, 1 << 28).unwrap();
-    let phase = phases(&c, &layout, 784, 1).unwrap()[0];
-    programs::train(&c, &set, &layout, Options::default(), phase).unwrap().plan
+    let changes = [format!("train.precision={precision}"), format!("train.batch={batch}")];
+    planned(&settings(recipe, &changes.each_ref().map(String::as_str))).unwrap()
 }
 
 #[test]
@@ -132,9 +127,7 @@ fn losses(at: &Path, recipe: &str, device: &str, precision: &str, more: &str) ->
     let out = format!("{recipe}-{device}-{precision}");
     let settings = format!("--set data.limit=160 --set train.log_every=1 --set train.precision={precision}");
     succeeds(at, &format!("train {recipe} --device {device} --quiet --steps 10 {settings} {more} --out {out}"));
-    let lines = std::fs::read_to_string(at.join(out).join("metrics.jsonl")).unwrap();
-    let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    lines.filter(|line| line["kind"] == "train").map(|line| line["loss"].as_f64().expect("a loss")).collect()
+    run::logged_losses(&at.join(out))
 }
 
 /// Of every kind of model; what it rounds is far below what a step changes.

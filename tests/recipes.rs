@@ -14,9 +14,7 @@ fn losses(at: &Path, recipe: &str, device: &str) -> Vec<f64> {
     let out = format!("{recipe}-{device}");
     let (test, _) = succeeds(at, &format!("train {recipe} --device {device} --quiet {few} --out {out}"));
     assert!(test.starts_with("test "), "{recipe}, {device}: {test}");
-    let lines = std::fs::read_to_string(at.join(out).join("metrics.jsonl")).unwrap();
-    let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    lines.filter(|line| line["kind"] == "train").map(|line| line["loss"].as_f64().expect("a loss")).collect()
+    run::logged_losses(&at.join(out))
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod run;
 
 use elbo::exec::Choice;
 use elbo::plan::Plan;
-use run::{session, settings};
+use run::{planned, session, settings};
 
 fn step(recipe: &str) -> Plan {
     session(&Choice::Cpu, &settings(recipe, &[])).train.plan.clone()
@@ -46,20 +46,13 @@ fn a_step_of_the_vae_moves_little_more_than_it_must() {
 /// Sums of millions of terms leave many parts; no kernel may loop over all of them.
 #[test]
 fn large_steps_are_planned() {
-    use elbo::plan::Options;
-    use elbo::train::{SetShape, phases::phases, programs};
-    let set =
-        SetShape { split: "train", examples: 60_000, features: 784, sequence: None, resident: true, drawn: false };
     for (recipe, changes) in [
         ("vae", &["model.samples=500"][..]),
         ("vae", &["train.batch=60000"]),
         ("contractive", &["model.penalty=exact", "model.block=500"]),
         ("contractive", &["model.penalty=hutchinson", "model.samples=500"]),
     ] {
-        let c = settings(recipe, changes);
-        let layout = programs::layout(&c, 784, 1 << 28).unwrap();
-        let phase = phases(&c, &layout, 784, 1).unwrap()[0];
-        if let Err(e) = programs::train(&c, &set, &layout, Options::default(), phase) {
+        if let Err(e) = planned(&settings(recipe, changes)) {
             panic!("{recipe}, {changes:?}: {e}");
         }
     }

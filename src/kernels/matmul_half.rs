@@ -4,8 +4,8 @@
 //! [`matmul_tiled`](super::matmul_tiled).
 
 use super::half::pack;
-use super::matmul_tiled::{SIDES, loop_bound};
-use super::matmul_vec4::{Act, FORM, Form, MatmulParams, reads, twin, work};
+use super::matmul_tiled::{MatmulTiled, SIDES};
+use super::matmul_vec4::{Act, FORM, Form, MatmulParams, reads, twin};
 use super::{Before, Case, Consts, In, Out, StepRow, Twin, Values, Work};
 use crate::values::{DType, HostBuf, Real};
 use std::ops::Range;
@@ -51,11 +51,8 @@ impl Twin for MatmulHalf {
     }
 
     fn work(c: &Consts, p: &MatmulParams) -> Work {
-        let side = c[FORM + 1];
-        // As of a workgroup of one invocation that computes a whole tile.
-        let whole = work((4 * side, 4 * side), &[&c[..FORM], &[1, 1]].concat(), p);
-        let strides = whole.strides.map(|n| if c[FORM] & Y != 0 { n / 2 } else { n });
-        Work { loop_bound: loop_bound(side, p.k), strides, ..whole }
+        let tiled = MatmulTiled::work(&[&c[..FORM], &c[FORM + 1..]].concat(), p);
+        Work { strides: tiled.strides.map(|n| if c[FORM] & Y != 0 { n / 2 } else { n }), ..tiled }
     }
 
     fn reads(c: &Consts, p: &MatmulParams) -> Vec<usize> {

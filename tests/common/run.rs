@@ -4,7 +4,8 @@
 use elbo::config::{self, Config};
 use elbo::data::{self, Dataset};
 use elbo::exec::{self, Choice};
-use elbo::train::{Evaluation, Session};
+use elbo::plan::{Options, Plan};
+use elbo::train::{Evaluation, Session, SetShape, phases::phases, programs};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -131,4 +132,20 @@ pub fn succeeds(at: &Path, words: &str) -> (String, String) {
     let [out, err] = [o.stdout, o.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert!(o.status.success(), "{words}: {err}");
     (out, err)
+}
+
+/// The first step of a run on 60,000 images of 784 pixels, planned without a device or data.
+pub fn planned(c: &Config) -> elbo::values::Result<Plan> {
+    let set =
+        SetShape { split: "train", examples: 60_000, features: 784, sequence: None, resident: true, drawn: false };
+    let layout = programs::layout(c, 784, 1 << 28)?;
+    let phase = phases(c, &layout, 784, 1)?[0];
+    Ok(programs::train(c, &set, &layout, Options::default(), phase)?.plan)
+}
+
+/// The losses of a run's steps, to the last bit of f32, as its metrics have them; `train.log_every` is 1.
+pub fn logged_losses(run: &Path) -> Vec<f64> {
+    let lines = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter(|line| line["kind"] == "train").map(|line| line["loss"].as_f64().expect("a loss")).collect()
 }
